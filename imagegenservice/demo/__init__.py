@@ -1,0 +1,1 @@
+"""The sample shop: a cart, a catalog and its pictures, made by this project itself."""

@@ -1,0 +1,1 @@
+"""Pictures in memory: decode, cut out, compose, encode. No I/O here."""
