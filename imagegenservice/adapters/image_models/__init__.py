@@ -1,0 +1,1 @@
+"""Each file draws a commission its own way."""

@@ -1,0 +1,1 @@
+"""Each file keeps bytes in its own place."""

@@ -1,0 +1,1 @@
+"""Each file reads a secret from its own place."""

@@ -1,0 +1,1 @@
+"""Each file reaches the shop its own way."""

@@ -1,0 +1,1 @@
+"""Each file keeps documents in its own place."""
