@@ -232,3 +232,11 @@ class Shop(Protocol):
     carts: Carts
     catalog: Catalog
     pictures: ProductPictures
+
+
+class Web(Protocol):
+    """Pictures at foreign addresses, behind the one URL guard."""
+
+    @abstractmethod
+    async def fetch(self, url: str) -> bytes:
+        """Raises UrlNotAllowed, FetchFailed, Unavailable."""

@@ -1,0 +1,97 @@
+"""Fetches pictures over HTTP: bounded, without redirects, at the address that was checked."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final, Self
+
+import httpx2
+
+from ..errors import FetchFailed, Unavailable
+from ..ports import Web
+from ..url_guard import Target, UrlGuard
+
+TIMEOUT: Final = 8.0
+"""Seconds for one picture, look-up and transfer included."""
+
+
+class Fetcher:
+    """GET with limits. One for the process."""
+
+    def __init__(self, client: httpx2.AsyncClient, max_bytes: int) -> None:
+        self._client = client
+        self._max_bytes = max_bytes
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, max_bytes: int) -> AsyncIterator[Self]:
+        """Open the connection pool for the time of the block."""
+        limits = httpx2.Limits(max_connections=32, max_keepalive_connections=8)
+        # Without a proxy or netrc of the environment: the guard has decided where to connect.
+        async with httpx2.AsyncClient(
+            follow_redirects=False, limits=limits, timeout=TIMEOUT, trust_env=False
+        ) as client:
+            yield cls(client, max_bytes)
+
+    async def get(self, url: str, *, host: str = "") -> bytes:
+        """
+        The body of a 200 answer. *host* is the name to ask for when *url* holds an address.
+
+        Raises FetchFailed (another answer, or too large), Unavailable (no answer in time).
+        """
+        headers = {"accept": "image/*", "accept-encoding": "identity"} | ({"host": host} if host else {})
+        extensions = {"sni_hostname": host.partition(":")[0]} if host else {}
+        try:
+            async with (
+                asyncio.timeout(TIMEOUT),
+                self._client.stream("GET", url, headers=headers, extensions=extensions) as response,
+            ):
+                return await self._body(response)
+        except (httpx2.InvalidURL, httpx2.UnsupportedProtocol) as exc:
+            raise FetchFailed("The picture's address is not valid.") from exc
+        except (httpx2.HTTPError, TimeoutError, OSError) as exc:
+            raise Unavailable("The picture's server did not answer. Please try again.") from exc
+
+    async def _body(self, response: httpx2.Response) -> bytes:
+        if response.status_code >= 500 or response.status_code == 429:
+            raise Unavailable("The picture's server is not well at the moment. Please try again.")
+        if response.status_code != 200:
+            raise FetchFailed("The picture's server has no such picture.")
+        if response.headers.get("content-encoding", "identity").lower() != "identity":
+            raise FetchFailed("The picture came in an encoding that was not asked for.")
+        chunks = bytearray()
+        async for chunk in response.aiter_raw():
+            chunks += chunk
+            if len(chunks) > self._max_bytes:
+                raise FetchFailed(
+                    f"The picture has more than {self._max_bytes} bytes.", reason="FETCH_REFUSED"
+                )
+        return bytes(chunks)
+
+
+class GuardedWeb(Web):
+    """Fetches what the guard allows, at an address that the guard has seen."""
+
+    def __init__(self, fetcher: Fetcher, guard: UrlGuard) -> None:
+        self._fetcher = fetcher
+        self._guard = guard
+
+    async def fetch(self, url: str) -> bytes:
+        target = self._guard.check(url)
+        address = self._guard.choose(await _resolve(target))
+        host = target.host if target.port in {80, 443} else f"{target.host}:{target.port}"
+        return await self._fetcher.get(target.at(address), host=host)
+
+
+async def _resolve(target: Target) -> list[str]:
+    try:
+        async with asyncio.timeout(TIMEOUT / 2):
+            found = await asyncio.get_running_loop().getaddrinfo(
+                target.host, target.port, type=socket.SOCK_STREAM
+            )
+    except (OSError, TimeoutError) as exc:
+        raise Unavailable("The picture's server cannot be found at the moment. Please try again.") from exc
+    return [str(entry[4][0]) for entry in found]

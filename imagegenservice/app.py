@@ -1,0 +1,185 @@
+"""The composition root: the only file that knows both what the core needs and who provides it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+from .adapters.secrets.choose import from_setting
+from .adapters.secrets.environment import FixedSecret
+from .adapters.shop.grpc_shop import GrpcCarts, GrpcCatalog
+from .adapters.shop.pictures import HttpPictures
+from .adapters.tables import IMAGE_MODELS, OBJECT_STORAGE, STATE_STORES
+from .adapters.web import Fetcher, GuardedWeb
+from .backgrounds import Backgrounds
+from .bulletin import Bulletin
+from .chain import Chain
+from .darkroom import open_darkroom
+from .demo.shop import DemoCarts, DemoCatalog, DemoPictures
+from .drawing import Tools
+from .fingerprints import Fingerprints
+from .gallery import Gallery
+from .gather import Gatherer
+from .generation import Generator
+from .holder import Holder
+from .idempotency import IdempotencyKeys
+from .imaging.decode import Limits
+from .keyring import Keyring
+from .ports import Carts, Catalog, Darkroom, ObjectStorage, ProductPictures, StateStore, Surroundings
+from .records import Records
+from .servers.grpc_server import Core
+from .settings import Settings
+from .studio import Studio
+from .sweep import Sweep
+from .telemetry import Metrics
+from .turns import FairTurns
+from .url_guard import UrlGuard
+from .urls import AdapterUrl
+
+log = logging.getLogger(__name__)
+
+DEMO = "demo://"
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """The running service without its doors."""
+
+    core: Core
+    studio: Studio
+    sweep: Sweep
+
+
+@dataclass(frozen=True, slots=True)
+class _Neighbours:
+    storage: ObjectStorage
+    store: StateStore
+    carts: Carts
+    catalog: Catalog
+    pictures: ProductPictures
+    web: GuardedWeb
+    chain: Chain
+    darkroom: Darkroom
+
+
+@asynccontextmanager
+async def open_app(settings: Settings) -> AsyncIterator[App]:
+    """Open every neighbour, in order, and close them in reverse. Raises ConfigurationError, Unavailable."""
+    metrics = Metrics()
+    async with AsyncExitStack() as stack:
+        neighbours = await _open_neighbours(settings, metrics, stack)
+        keyring = await Keyring.open(settings.owner_hash_key.get_secret_value(), neighbours.store)
+        app, holder = _wire(settings, neighbours, keyring, metrics)
+        await holder.start()
+        stack.push_async_callback(holder.stop)
+        sweeping = asyncio.create_task(app.sweep.run())
+        try:
+            yield app
+        finally:
+            sweeping.cancel()
+            await asyncio.gather(sweeping, return_exceptions=True)
+            await app.core.generator.settle()
+            await app.studio.drain(0)
+
+
+async def _open_neighbours(settings: Settings, metrics: Metrics, stack: AsyncExitStack) -> _Neighbours:
+    limits = Limits(settings.max_pixels, settings.max_side, settings.max_upload_bytes)
+    darkroom = stack.enter_context(open_darkroom(settings.processors, limits, settings.picture_format))
+    key = settings.gemini_api_key.get_secret_value()
+    secret = None
+    if key or settings.gemini_api_key_secret:
+        secret = (
+            FixedSecret(key)
+            if key
+            else await stack.enter_async_context(from_setting(settings.gemini_api_key_secret))
+        )
+    around = Surroundings(darkroom, settings.data_dir.absolute(), settings.project_id, secret)
+    use = stack.enter_async_context
+    store = await use(STATE_STORES.open(AdapterUrl.parse(settings.state_store_url), around))
+    storage = await use(OBJECT_STORAGE.open(AdapterUrl.parse(settings.object_storage_url), around))
+    models = [
+        await use(IMAGE_MODELS.open(AdapterUrl.parse(url), around)) for url in settings.image_model_urls
+    ]
+    fetcher = await use(Fetcher.open(settings.max_upload_bytes))
+    carts, catalog, pictures = await _open_shop(settings, fetcher, stack)
+    log.info(
+        "neighbours chosen",
+        extra={
+            "image_models": [model.name for model in models],
+            "object_storage": settings.object_storage_url,
+            "state_store": settings.state_store_url,
+        },
+    )
+    return _Neighbours(
+        storage=storage,
+        store=store,
+        carts=carts,
+        catalog=catalog,
+        pictures=pictures,
+        web=GuardedWeb(fetcher, UrlGuard(settings.background_url_allowlist)),
+        chain=Chain(models, metrics, fall_through=settings.fall_through_on_refusal),
+        darkroom=darkroom,
+    )
+
+
+async def _open_shop(
+    settings: Settings, fetcher: Fetcher, stack: AsyncExitStack
+) -> tuple[Carts, Catalog, ProductPictures]:
+    use = stack.enter_async_context
+    at_cart, at_catalog = settings.cart_service_addr, settings.product_catalog_service_addr
+    carts = DemoCarts() if at_cart == DEMO else await use(GrpcCarts.open(at_cart))
+    if at_catalog == DEMO:
+        return carts, DemoCatalog(), DemoPictures()
+    web = GuardedWeb(fetcher, UrlGuard(settings.picture_url_allowlist))
+    catalog = await use(GrpcCatalog.open(at_catalog))
+    return carts, catalog, HttpPictures(settings.pictures_url, fetcher, web)
+
+
+def _wire(settings: Settings, near: _Neighbours, keyring: Keyring, metrics: Metrics) -> tuple[App, Holder]:
+    bulletin = Bulletin()
+    records = Records(near.store, bulletin)
+    fingerprints = Fingerprints(near.store)
+    gallery = Gallery(near.storage, near.store, keyring, settings.public_url)
+    tools = Tools(
+        records=records,
+        fingerprints=fingerprints,
+        bulletin=bulletin,
+        gallery=gallery,
+        chain=near.chain,
+        pictures=near.pictures,
+        darkroom=near.darkroom,
+        turns=FairTurns(near.chain.places),
+        metrics=metrics,
+        timeout=settings.draw_timeout,
+        unknown_outcome_retries=settings.unknown_outcome_retries,
+    )
+    studio = Studio(tools, settings.queue_size, settings.owner_queue_size)
+    holder = Holder(near.store, settings.lease_seconds, studio.abandon)
+    backgrounds = Backgrounds(
+        near.store,
+        gallery,
+        near.darkroom,
+        near.web,
+        max_bytes=settings.max_upload_bytes,
+        days=settings.background_days,
+    )
+    generator = Generator(
+        gatherer=Gatherer(near.carts, near.catalog, backgrounds, settings.picture_size),
+        records=records,
+        fingerprints=fingerprints,
+        idempotency=IdempotencyKeys(near.store),
+        gallery=gallery,
+        keyring=keyring,
+        bulletin=bulletin,
+        studio=studio,
+        holder=holder,
+        engines=near.chain.names,
+        metrics=metrics,
+        kept=timedelta(days=settings.picture_days),
+    )
+    sweep = Sweep(near.store, records, studio, gallery, holder, settings.lease_seconds / 3)
+    return App(Core(generator, backgrounds, gallery, keyring, metrics), studio, sweep), holder

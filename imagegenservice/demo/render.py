@@ -1,0 +1,122 @@
+"""Makes the sample shop's pictures: `python -m imagegenservice.demo.render [FOLDER] [NAME...]`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from .products import PRODUCTS
+from .render_camera import View
+from .render_metalware import clock, spectacles, watering_can
+from .render_pottery import carafe, cup, vase
+from .render_shapes import Floats
+from .render_softgoods import lamp, notebook, throw
+from .render_trace import Scene, radiance
+
+SCENES = {
+    "CUP-FERN01": cup,
+    "VASE-FLUTE02": vase,
+    "CARAFE-CORK03": carafe,
+    "LAMP-LINEN04": lamp,
+    "SPECS-ROUND05": spectacles,
+    "CLOCK-BELL06": clock,
+    "CAN-BRASS07": watering_can,
+    "NOTE-TAN08": notebook,
+    "THROW-OCHRE09": throw,
+}
+"""What builds each product's scene."""
+CHUNK = 24_000
+"""Rays followed at once: their arrays stay in the processor's cache."""
+
+
+def samples(count: int, pairs: int, seed: int) -> Floats:
+    """(pairs, 2, count) well-spread points: Roberts' R2 sequence, shuffled per pair."""
+    rng = np.random.Generator(np.random.PCG64(seed))
+    index = np.stack([rng.permutation(count) for _ in range(pairs)]).astype(np.float64)
+    points = np.stack([index * 0.7548776662466927, index * 0.5698402909980532], axis=1)
+    return (points % 1).astype(np.float32)
+
+
+def expose(scene: Scene, view: View, size: int, rays: int) -> Floats:
+    """The picture (size, size, 3) in linear light before the tone curve."""
+    spread = samples(rays, 6, 5)
+    offsets = np.random.Generator(np.random.PCG64(11)).random((12, size * size), dtype=np.float32)
+    layers = np.zeros((12, size * size), np.float32)
+    for start in range(0, size * size, CHUNK):
+        pixels = np.arange(start, min(start + CHUNK, size * size))
+        for ray in range(rays):
+            u = (spread[:, :, ray].reshape(12, 1) + offsets[:, pixels]) % 1
+            x = (pixels % size + u[0]) / np.float32(size) * 2 - 1
+            y = 1 - (pixels // size + u[1]) / np.float32(size) * 2
+            o, d = view.rays(x.astype(np.float32), y.astype(np.float32), u[2], u[3])
+            seen = radiance(scene, o, d, u[4:])
+            rest = np.minimum(seen.rest, 3)
+            layers[:, pixels] += np.concatenate([seen.dull, seen.dull * seen.light, rest, seen.normal])
+    images = (layers / np.float32(rays)).reshape(4, 3, size, size).transpose(0, 2, 3, 1)
+    dull, diffuse, rest, normal = images
+    light = diffuse / np.maximum(dull, np.float32(1e-4))
+    glints = smoothed(rest, [normal * 10, dull * 5], 2)
+    return dull * smoothed(light, [normal * 4, dull * 5]) + glints
+
+
+def smoothed(light: Floats, guides: list[Floats], levels: int = 3) -> Floats:
+    """The light without its grain: an edge-avoiding a-trous filter (Dammertz et al. 2010) held by the guides."""
+    taps = {-2: 1.0, -1: 4.0, 0: 6.0, 1: 4.0, 2: 1.0}
+    guide = np.concatenate(guides, axis=2)
+    for level in range(levels):
+        total, weights = np.zeros_like(light), np.zeros((*light.shape[:2], 1), np.float32)
+        tone = cv2.GaussianBlur(np.log(light.mean(axis=2) + np.float32(0.02)), (0, 0), 1.0)[..., None]
+        for dy, ky in taps.items():
+            for dx, kx in taps.items():
+                shift = (dy << level, dx << level)
+                apart = ((guide - _moved(guide, shift)) ** 2).sum(axis=2, keepdims=True)
+                apart += ((tone - _moved(tone, shift)) / np.float32(0.10)) ** 2
+                w = np.exp(-apart) * np.float32(kx * ky)
+                total += w * _moved(light, shift)
+                weights += w
+        light = total / weights
+    return light
+
+
+def _moved(image: Floats, shift: tuple[int, int]) -> Floats:
+    """The image shifted by (rows, columns), its border repeated."""
+    rows = np.clip(np.arange(image.shape[0]) + shift[0], 0, image.shape[0] - 1)
+    columns = np.clip(np.arange(image.shape[1]) + shift[1], 0, image.shape[1] - 1)
+    return image[rows][:, columns]
+
+
+def develop(linear: Floats, white: float = 1.17) -> NDArray[np.uint8]:
+    """sRGB bytes: exposure, a shoulder above 0.8, a trace of bloom and grain."""
+    y, x = np.mgrid[-1 : 1 : linear.shape[0] * 1j, -1 : 1 : linear.shape[1] * 1j].astype(np.float32)
+    light = linear * (np.float32(white) * (1 - 0.05 * (x * x + y * y)))[..., None]
+    bright = np.maximum(light - 1, 0)
+    light = light + 0.06 * cv2.GaussianBlur(bright, (0, 0), light.shape[0] / 90)
+    knee = np.float32(0.8)
+    rolled = knee + (1 - knee) * (1 - np.exp(-(np.maximum(light, knee) - knee) / (1 - knee)))
+    light = np.clip(np.where(light > knee, rolled, light), 0, 1)
+    code = np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055) * 255
+    grain = np.random.Generator(np.random.PCG64(3)).normal(0, 0.6, light.shape[:2]).astype(np.float32)
+    return np.clip(code + grain[..., None] + 0.5, 0, 255).astype(np.uint8)
+
+
+def render(product_id: str, size: int = 800, rays: int = 40) -> NDArray[np.uint8]:
+    """The product's picture (size, size, 3), sRGB. KeyError for a product that the shop does not sell."""
+    scene, view = SCENES[product_id]()
+    return develop(expose(scene, view, size, rays))
+
+
+def write(folder: Path, names: list[str], rays: int = 40) -> None:
+    """Write the pictures of the named products (all if none is named) as JPEGs."""
+    for product in PRODUCTS:
+        target = folder / Path(product.picture).name
+        if not names or target.stem in names:
+            picture = render(product.id, rays=rays)
+            cv2.imwrite(str(target), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 90])
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parent / "pictures"), sys.argv[2:])

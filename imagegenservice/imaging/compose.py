@@ -1,0 +1,178 @@
+"""The engine that never alters a product: cut-outs on a set, in its light, with their shadows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..styles import StyleSheet
+from .arrange import Arrangement, Place, Shape, arrange
+from .arrange_scale import weight_of
+from .colour import Bytes3, Floats, to_linear
+from .cutout import Cutout
+from .finish import finish
+from .light import match
+from .piece import Piece, piece_of
+from .scene_props import Stand, clips, plinth, rail, shelf_boards, stand_under
+from .scene_set import build_set
+from .shadow import ShadowMap, on_wall
+from .typeset import badge, mounted, name_card
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A product to show."""
+
+    name: str
+    quantity: int
+    cutout: Cutout | None
+    """None: no picture was to be had; a card with the name stands in for it."""
+
+
+def compose(
+    subjects: Sequence[Subject],
+    background: Bytes3 | None,
+    sheet: StyleSheet,
+    width: int,
+    height: int,
+    seed: int,
+    progress: Callable[[float], None] = lambda _: None,
+) -> Bytes3:
+    """(height, width, 3) sRGB: every subject, whole and visible, on `background` or on a set drawn for the style.
+
+    `background` is (h, w, 3) sRGB of any size; it is cropped to the frame. At least one subject is needed.
+    `progress` hears shares of the work done, ending with 1. The same arguments give the same bytes.
+    """
+    cutouts = [_shown(subject, sheet) for subject in subjects]
+    plan = plan_for(subjects, cutouts, sheet, width, height, seed)
+    progress(0.1)
+    picture = _Picture(build_set(sheet, background, width, height, plan.horizon / height, seed), sheet)
+    progress(0.4)
+    picture.furnish(plan)
+    for number, row in enumerate(_rows(plan)):
+        picture.place_row([(place, cutouts[place.item]) for place in row], plan)
+        progress(0.4 + 0.4 * (number + 1) / (1 + max(p.row for p in plan.places)))
+    done = finish(picture.scene, picture.covered, sheet.grade, seed)
+    _badges(done, plan, sheet)
+    progress(1.0)
+    return done
+
+
+def plan_for(
+    subjects: Sequence[Subject],
+    cutouts: Sequence[Cutout],
+    sheet: StyleSheet,
+    width: int,
+    height: int,
+    seed: int,
+) -> Arrangement:
+    """Where `compose` will put the subjects, whose cut-outs or cards are `cutouts`."""
+    shapes = [
+        Shape(_aspect(cutout), weight_of(subject.name), cutout.lying, max(1, subject.quantity))
+        for subject, cutout in zip(subjects, cutouts, strict=True)
+    ]
+    layout, horizon = sheet.layout, sheet.scene.horizon
+    return arrange(shapes, width, height, fill=layout.fill, rise=layout.rise, horizon=horizon, seed=seed)
+
+
+def _shown(subject: Subject, sheet: StyleSheet) -> Cutout:
+    if subject.cutout is None:
+        return mounted(to_linear(name_card(subject.name, sheet.palette.paper, sheet.palette.ink)), sheet.palette.paper, 0.0)
+    if subject.cutout.kind == "card":
+        x0, y0, x1, y1 = subject.cutout.box
+        return mounted(subject.cutout.colour[y0:y1, x0:x1], sheet.palette.paper, 0.045)
+    return subject.cutout
+
+
+def _aspect(cutout: Cutout) -> float:
+    x0, y0, x1, y1 = cutout.box
+    return min(max((x1 - x0) / max(1, y1 - y0), 0.12), 8.0)
+
+
+def _rows(plan: Arrangement) -> list[list[Place]]:
+    numbers = sorted({place.row for place in plan.places})
+    return [[place for place in plan.places if place.row == number] for number in numbers]
+
+
+class _Picture:
+    """The picture while it is made: light so far, and where products are."""
+
+    def __init__(self, scene: Floats, sheet: StyleSheet) -> None:
+        self.scene = scene
+        self.sheet = sheet
+        self.covered = np.zeros(scene.shape[:2], np.float32)
+
+    def furnish(self, plan: Arrangement) -> None:
+        """Puts up rails and shelves."""
+        hung = [place for place in plan.places if place.hangs]
+        if hung and not plan.shelves:
+            rail(self.scene, hung, self.sheet)
+        if plan.shelves:
+            shelf_boards(self.scene, plan.shelves, self.sheet)
+
+    def place_row(self, row: Sequence[tuple[Place, Cutout]], plan: Arrangement) -> None:
+        """Sets a row down: first all its shadows, then its stands and the products themselves."""
+        pieces = [(place, piece_of(cutout, place)) for place, cutout in row]
+        stands = {id(piece): stand_under(p, piece.foot, self._width) for p, piece in pieces if p.stand}
+        self._shade(pieces, stands, plan)
+        for place, piece in pieces:
+            if stand := stands.get(id(piece)):
+                self._raise(piece, stand)
+            gain = match(self._around(place))
+            piece.lay(self.scene, self.covered, gain, own_shadow=not place.hangs and not place.stand)
+            if place.hangs and not plan.shelves:
+                clips(self.scene, place, piece.body, self.sheet)
+
+    @property
+    def _width(self) -> int:
+        return self.covered.shape[1]
+
+    def _raise(self, piece: Piece, stand: Stand) -> None:
+        """Draws a stand, and the shadow that the piece casts on its upper face."""
+        plinth(self.scene, stand, self.sheet)
+        x0, y0, x1, y1 = stand.frame
+        x0, y0, x1, y1 = max(0, x0), max(0, y0), min(self._width, x1), min(self.covered.shape[0], y1)
+        if x0 >= x1 or y0 >= y1:
+            return
+        _, face = stand.cover(x0, y0, x1, y1)
+        shadow = ShadowMap((x0, y0, x1, y1), self.sheet.light)
+        shadow.stand(piece.outline())
+        self.scene[y0:y1, x0:x1] *= (1.0 - (1.0 - shadow.transmission()) * face)[..., None]
+
+    def _shade(self, pieces: Sequence[tuple[Place, Piece]], stands: dict[int, Stand], plan: Arrangement) -> None:
+        """Shadows fall on the set, and weakly on products that stand behind."""
+        height, width = self.covered.shape
+        shadows = ShadowMap((0, 0, width, height), self.sheet.light)
+        kept = np.ones((height, width), np.float32)
+        for place, piece in pieces:
+            if place.hangs or plan.shelves:
+                kept *= on_wall(piece.outline(), width, height, self.sheet.light, 0.022 * max(width, height))
+            if stand := stands.get(id(piece)):
+                shadows.stand(stand.outline())
+            elif not place.hangs:
+                shadows.stand(piece.outline(), cast=0.35 if plan.shelves or piece.brings_shadow else 1.0)
+        kept *= shadows.transmission()
+        self.scene *= (1.0 - (1.0 - kept) * (1.0 - 0.7 * self.covered))[..., None]
+
+    def _around(self, place: Place) -> Floats:
+        height, width = self.covered.shape
+        spread = 0.3 * place.width
+        x0, x1 = max(0, int(place.left - spread)), min(width, int(place.right + spread) + 1)
+        y0, y1 = max(0, int(place.top)), min(height, int(place.bottom + spread) + 1)
+        return self.scene[y0 : max(y1, y0 + 1) : 4, x0 : max(x1, x0 + 1) : 4]
+
+
+def _badges(done: Bytes3, plan: Arrangement, sheet: StyleSheet) -> None:
+    height, width = done.shape[:2]
+    for place in plan.places:
+        if not place.badge:
+            continue
+        tall = round(min(max(0.034 * max(width, height), 0.13 * place.height), 0.05 * max(width, height)))
+        face, cover = badge(place.badge, tall, sheet.palette.paper, sheet.palette.ink)
+        x = min(max(0, round(place.right - 0.6 * face.shape[1])), width - face.shape[1])
+        y = min(max(0, round(place.bottom - 0.9 * tall)), height - tall)
+        part = done[y : y + tall, x : x + face.shape[1]]
+        part[:] = np.rint(part + (face.astype(np.float32) - part) * (0.94 * cover)[..., None]).astype(np.uint8)
+

@@ -1,0 +1,1 @@
+"""The doors: parse, call the core, translate; nothing else."""

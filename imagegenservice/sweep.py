@@ -1,0 +1,128 @@
+"""Takes up what dead processes left behind, and clears away what has expired."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from datetime import timedelta
+from typing import Final
+
+from . import fingerprints, gallery, holder, idempotency, records
+from .errors import ImageGenError, Unavailable, VersionConflict
+from .gallery import Gallery
+from .holder import Holder
+from .model import Document
+from .ports import StateStore
+from .records import FREE, Claim, HeldByAnother, Records, now
+from .studio import Studio
+
+log = logging.getLogger(__name__)
+
+_BATCH: Final = 100
+_STRAYS_AFTER: Final = timedelta(hours=1)
+_CLEAR_EVERY: Final = 60.0
+
+
+class Sweep:
+    """Runs every *interval* seconds; each round does a bounded amount."""
+
+    def __init__(
+        self,
+        store: StateStore,
+        recs: Records,
+        studio: Studio,
+        pictures: Gallery,
+        me: Holder,
+        interval: float,
+    ) -> None:
+        self._store = store
+        self._records = recs
+        self._studio = studio
+        self._gallery = pictures
+        self._me = me
+        self._interval = interval
+
+    async def run(self) -> None:
+        """Sweep until cancelled."""
+        rounds = max(1, round(_CLEAR_EVERY / self._interval))
+        count = 0
+        while True:
+            try:
+                await self.take_up()
+                if count % rounds == rounds - 1:
+                    await self.clear()
+            except Unavailable as exc:
+                log.warning("the sweep waits for a store", extra={"cause": str(exc)})
+            except Exception:
+                log.exception("the sweep failed")
+            count += 1
+            await asyncio.sleep(self._interval)
+
+    async def take_up(self) -> int:
+        """Take up what nobody works on; return how many. Raises Unavailable."""
+        taken = await self._take(FREE)
+        taken += await self._take(self._me.id)  # what we let lie while a store was away
+        for document in await self._dead():
+            taken += await self._take(document.id)
+            if not await self._records.held_by(document.id, 1):
+                try:
+                    await self._store.delete(document)
+                except VersionConflict:
+                    continue  # it lives after all, or somebody else cleared it away
+        if taken:
+            log.info("took up generations", extra={"count": taken})
+        return taken
+
+    async def _dead(self) -> list[Document]:
+        return await self._store.expired(holder.KIND, _BATCH)
+
+    async def _take(self, of: str) -> int:
+        taken = 0
+        for claim in await self._records.held_by(of, _BATCH):
+            if self._studio.holds(claim.generation.id):
+                continue
+            if not self._studio.room:
+                break
+            taken += await self._take_one(claim)
+        return taken
+
+    async def _take_one(self, claim: Claim) -> int:
+        order = claim.generation
+        try:
+            if order.finished:
+                await claim.change(lambda same: same, holder="", anyway=True)
+                return 0
+            self._studio.reserve(order.id, "")
+        except (HeldByAnother, ImageGenError):
+            return 0
+        try:
+            await claim.change(lambda same: same, holder=self._me.id)
+        except (HeldByAnother, ImageGenError):
+            self._studio.release(order.id)
+            return 0
+        self._studio.start(claim)
+        return 1
+
+    async def clear(self) -> None:
+        """Delete what has expired: pictures with their bytes, then records. Raises Unavailable."""
+        for document in await self._store.expired(gallery.KIND, _BATCH):
+            try:
+                await self._gallery.remove(document)
+            except VersionConflict:
+                continue  # renewed in between
+        for kind in (records.KIND, fingerprints.KIND, idempotency.KIND, "background"):
+            for document in await self._store.expired(kind, _BATCH):
+                try:
+                    await self._store.delete(document)
+                except VersionConflict:
+                    continue
+        await self._clear_strays()
+
+    async def _clear_strays(self) -> None:
+        # Names are random hexadecimal: a random pair of digits looks at another 256th of them each time.
+        part = secrets.token_hex(1)
+        for folder in ("pictures", "backgrounds"):
+            removed = await self._gallery.remove_strays(f"{folder}/{part}", now() - _STRAYS_AFTER, _BATCH)
+            if removed:
+                log.info("removed pictures that no record names", extra={"count": removed})

@@ -1,0 +1,54 @@
+"""Fixtures for more than one folder of tests."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+from emulators import NotHere, fake_gcs_server, firestore_emulator
+
+from imagegenservice.darkroom import open_darkroom
+from imagegenservice.imaging.decode import Limits
+from imagegenservice.ports import Darkroom, Surroundings
+
+
+def started(server: AbstractContextManager[str]) -> Iterator[str]:
+    """Start it, or skip; where REQUIRE_EMULATORS is 1 nothing may be skipped."""
+    try:
+        address = server.__enter__()
+    except NotHere as exc:
+        if os.environ.get("REQUIRE_EMULATORS") == "1":
+            pytest.fail(str(exc))
+        pytest.skip(str(exc))
+    try:
+        yield address
+    finally:
+        server.__exit__(None, None, None)
+
+
+@pytest.fixture(scope="session")
+def gcs_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a fake-gcs-server, for STORAGE_EMULATOR_HOST."""
+    yield from started(fake_gcs_server(tmp_path_factory.mktemp("gcs") / "log"))
+
+
+@pytest.fixture(scope="session")
+def firestore_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a Firestore emulator, for FIRESTORE_EMULATOR_HOST."""
+    yield from started(firestore_emulator(tmp_path_factory.mktemp("firestore") / "log"))
+
+
+@pytest.fixture(scope="session")
+def darkroom() -> Iterator[Darkroom]:
+    """Two threads, and the limits of the service's defaults."""
+    with open_darkroom(2, Limits(pixels=25_000_000, side=16_384, bytes=10_000_000)) as room:
+        yield room
+
+
+@pytest.fixture
+def surroundings(tmp_path: Path, darkroom: Darkroom) -> Surroundings:
+    """What an adapter finds around it, with a folder of its own."""
+    return Surroundings(darkroom, tmp_path, "test-project", None)
