@@ -1,4 +1,4 @@
-"""python -m imagegenservice: serve until Kubernetes asks us to stop. `… demo` shows what it does."""
+"""python -m imagegenservice: serve until Kubernetes asks us to stop."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
 
 
 async def drain(service: Running, settings: Settings) -> None:
-    """NOT_SERVING first; then finish what is being drawn, or hand it back. Ends within the settings' seconds."""
+    """NOT_SERVING first; then finish what is being drawn, or hand it back, within the settings' seconds."""
     log.info("draining")
     service.readiness.ready = False
     await service.grpc.refuse()
@@ -81,14 +81,10 @@ def run() -> None:
     try:
         settings = load()
         configure_logging(settings.log_level)
-        if arguments == ["demo"]:
-            from .demo.main import demo
-
-            asyncio.run(demo(settings))
-        elif not arguments or arguments == ["serve"]:
+        if not arguments or arguments == ["serve"]:
             asyncio.run(serve(settings))
         else:
-            sys.exit("usage: python -m imagegenservice [serve | demo]")
+            sys.exit("usage: python -m imagegenservice [serve]")
     except (ConfigurationError, OSError) as exc:
         print(f"imagegenservice: {exc}", file=sys.stderr)
         sys.exit(2)

@@ -31,7 +31,7 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(entry, default=str)
 
 
-def _cut(value: Any) -> Any:
+def _cut(value: object) -> object:
     if isinstance(value, (int, float, bool, list)) or value is None:
         return value
     text = str(value)

@@ -29,6 +29,8 @@ SCENES = {
     "THROW-OCHRE09": throw,
 }
 """What builds each product's scene."""
+RAYS = 24
+"""Rays through each pixel of a picture."""
 CHUNK = 24_000
 """Rays followed at once: their arrays stay in the processor's cache."""
 
@@ -103,13 +105,13 @@ def develop(linear: Floats, white: float = 1.17) -> NDArray[np.uint8]:
     return np.clip(code + grain[..., None] + 0.5, 0, 255).astype(np.uint8)
 
 
-def render(product_id: str, size: int = 800, rays: int = 40) -> NDArray[np.uint8]:
+def render(product_id: str, size: int = 800, rays: int = RAYS) -> NDArray[np.uint8]:
     """The product's picture (size, size, 3), sRGB. KeyError for a product that the shop does not sell."""
     scene, view = SCENES[product_id]()
     return develop(expose(scene, view, size, rays))
 
 
-def write(folder: Path, names: list[str], rays: int = 40) -> None:
+def write(folder: Path, names: list[str], rays: int = RAYS) -> None:
     """Write the pictures of the named products (all if none is named) as JPEGs."""
     for product in PRODUCTS:
         target = folder / Path(product.picture).name

@@ -44,7 +44,7 @@ def watering_can() -> tuple[Scene, View]:
     bridge = capsule((-0.10, 1.09, -0.47), (-0.10, 1.09, 0.47), 0.035)
     brass = metal("e6c98c", 0.13, 0.05)
     shape = union(blended(0.05, body, spout, mouth), blended(0.04, cut(handle, hollow), bridge))
-    part = Part(shape, brass, lambda p: 0.0002 * noise(p, (6.0, 140.0, 6.0)) + 0.004 * clouds(p, 3.0, 2))
+    part = Part(shape, brass, lambda p: 0.0002 * noise(p, (6.0, 140.0, 6.0)) + 0.002 * clouds(p, 3.0, 2))
     return Scene([part]), View((0.27, 0.74, 0), 3.9, 26, -14)
 
 
@@ -95,7 +95,7 @@ def clock() -> tuple[Scene, View]:
         Part(stand(_bells()), steel),
         Part(_feet(), steel),
     ]
-    return Scene(parts, Glass(stand(dome), (0.05, 0.05, 0.05), shade=0.95), Studio(key=(-8.0, 14.0, 10.0))), View((0, 0.97, 0), 3.45, 20, -24)
+    return Scene(parts, Glass(stand(dome), (0.05, 0.05, 0.05), shade=0.95), Studio(key=(-12.0, 24.0, 15.0), key_half=8.0)), View((0, 0.97, 0), 3.45, 22, -24)
 
 
 def _bells() -> Shape:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
+from typing import Any, TypeAlias
 
 import grpc
 import grpc.aio
@@ -17,7 +18,7 @@ from ..ports import Carts, Catalog, ProductPictures
 from . import pictures
 from .products import PRODUCTS, SampleProduct
 
-Context = grpc.aio.ServicerContext
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 SHOPPER = "demo-shopper"
 """The shopper whose cart is filled when the shop opens."""

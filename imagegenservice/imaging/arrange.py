@@ -29,6 +29,8 @@ class Shape:
     hangs: bool
     """It hangs on a rail (clothes) and does not stand."""
     quantity: int
+    flat: bool = False
+    """It spreads over the ground (glasses, a necklace) and does not stand on a plinth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,10 @@ def arrange(
 
 
 def _singles(shapes: Sequence[Shape]) -> list[Unit]:
-    return [Unit(i, s.aspect, s.weight, s.hangs, s.quantity if s.quantity > 1 else 0) for i, s in enumerate(shapes)]
+    return [
+        Unit(i, s.aspect, s.weight, s.hangs, s.quantity if s.quantity > 1 else 0, s.flat)
+        for i, s in enumerate(shapes)
+    ]
 
 
 def _pieces(shapes: Sequence[Shape]) -> list[Unit]:

@@ -26,6 +26,8 @@ class Unit:
     weight: float
     hangs: bool
     badge: int
+    flat: bool = False
+    """It spreads over the ground (glasses, a necklace): it goes in front, and never on a plinth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ class Way:
 def ways_of(units: Sequence[Unit], rng: np.random.Generator) -> list[Way]:
     """All reasonable ways to stand `units`: few rows or many, clothes behind them or beside them."""
     hung = [u for u in units if u.hangs]
-    standing = sorted((u for u in units if not u.hangs), key=lambda u: -u.weight / u.aspect**0.5)
+    standing = sorted((u for u in units if not u.hangs), key=lambda u: (u.flat, -u.weight / u.aspect**0.5))
     flip = bool(rng.integers(2))
     ways = []
     for count in range(min(1, len(standing)), min(4, len(standing)) + 1):
@@ -179,11 +181,14 @@ class _Stage:
     def _lift(self, row: list[Block], before: list[Block], size: float, behind: int) -> list[Block]:
         if not before:
             low = self.rise * 0.4 if len(row) <= 2 else 0.0
-            return [replace(b, bottom=self._arc(b) * size * 0.16 - low * b.height, stand=low * b.height) for b in row]
+            at = [self._arc(b) * size * 0.16 for b in row]
+            tall = [0.0 if b.unit.flat else low * b.height for b in row]
+            return [replace(b, bottom=y - up, stand=up) for b, y, up in zip(row, at, tall, strict=True)]
         floor = -0.36 * size * behind
         bases = [min([floor, *(_clearance(b, front) for front in before)]) for b in row]
         if self.rise:
-            return [replace(b, bottom=base, stand=floor - base) for b, base in zip(row, bases, strict=True)]
+            tall = [0.0 if b.unit.flat else floor - base for b, base in zip(row, bases, strict=True)]
+            return [replace(b, bottom=base, stand=up) for b, base, up in zip(row, bases, tall, strict=True)]
         level = min((base for b, base in zip(row, bases, strict=True) if not b.unit.hangs), default=floor)
         return [replace(b, bottom=base if b.unit.hangs else level) for b, base in zip(row, bases, strict=True)]
 

@@ -14,6 +14,7 @@ from .colour import Bytes3, Floats, to_linear
 from .cutout import Cutout
 from .finish import finish
 from .light import match
+from .mirror import reflect
 from .piece import Piece, piece_of
 from .scene_props import Stand, clips, plinth, rail, shelf_boards, stand_under
 from .scene_set import build_set
@@ -70,7 +71,7 @@ def plan_for(
 ) -> Arrangement:
     """Where `compose` will put the subjects, whose cut-outs or cards are `cutouts`."""
     shapes = [
-        Shape(_aspect(cutout), weight_of(subject.name), cutout.lying, max(1, subject.quantity))
+        Shape(_aspect(cutout), weight_of(subject.name), cutout.lying, max(1, subject.quantity), _flat(cutout))
         for subject, cutout in zip(subjects, cutouts, strict=True)
     ]
     layout, horizon = sheet.layout, sheet.scene.horizon
@@ -89,6 +90,14 @@ def _shown(subject: Subject, sheet: StyleSheet) -> Cutout:
 def _aspect(cutout: Cutout) -> float:
     x0, y0, x1, y1 = cutout.box
     return min(max((x1 - x0) / max(1, y1 - y0), 0.12), 8.0)
+
+
+def _flat(cutout: Cutout) -> bool:
+    """Little of its box is covered: thin parts reach over the table, as those of glasses do."""
+    x0, y0, x1, y1 = cutout.box
+    clear = cutout.through[y0:y1, x0:x1].mean(axis=2)
+    solid = np.maximum(cutout.alpha[y0:y1, x0:x1], 1.0 - clear)
+    return not cutout.lying and float((solid > 0.3).mean()) < 0.38
 
 
 def _rows(plan: Arrangement) -> list[list[Place]]:
@@ -120,6 +129,8 @@ class _Picture:
         for place, piece in pieces:
             if stand := stands.get(id(piece)):
                 self._raise(piece, stand)
+            elif self.sheet.depth.mirror > 0.1 and not place.hangs and not plan.shelves:
+                reflect(self.scene, piece, self.sheet.depth.mirror)
             gain = match(self._around(place))
             piece.lay(self.scene, self.covered, gain, own_shadow=not place.hangs and not place.stand)
             if place.hangs and not plan.shelves:
@@ -152,7 +163,7 @@ class _Picture:
             if stand := stands.get(id(piece)):
                 shadows.stand(stand.outline())
             elif not place.hangs:
-                shadows.stand(piece.outline(), cast=0.35 if plan.shelves or piece.brings_shadow else 1.0)
+                shadows.stand(piece.outline(), cast=0.35 if plan.shelves else 0.75 if piece.brings_shadow else 1.0)
         kept *= shadows.transmission()
         self.scene *= (1.0 - (1.0 - kept) * (1.0 - 0.7 * self.covered))[..., None]
 

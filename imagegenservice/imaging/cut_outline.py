@@ -92,7 +92,6 @@ def _is_table(own: Mask, window: Window, reading: Reading, table: Floats, share:
     neutral = float(reading.tint[window][own].mean()) < 0.7 * reading.hue
     exact = float((np.minimum(np.abs(off), np.abs(level - 1)) < 0.025).mean())
     near = -0.16 < float(off.mean()) < 0.08 and 0.7 < float(level.mean()) < 1.03 and float(off.std()) < 0.06
-    print("   hole? share %.3f smooth %d neutral %d exact %.2f off %.3f level %.3f std %.3f n %d"%(share,smooth,neutral,exact,off.mean(),level.mean(),off.std(),own.sum()))
     return smooth and neutral and (exact > 0.55 if share > 0.2 else exact > 0.4 or near)
 
 
@@ -111,6 +110,33 @@ def _holes(inside: Mask, walls: Mask, reading: Reading, table: Floats) -> Mask:
     return np.asarray(found[labels], np.bool_)
 
 
+def _smoothed(inside: Mask) -> Mask:
+    """Glass has smooth outlines, but too faint ones to follow to the pixel."""
+    whole = cv2.morphologyEx(inside.astype(np.uint8), cv2.MORPH_OPEN, disc(5))
+    soft = cv2.GaussianBlur(whole.astype(np.float32), (0, 0), 4.0)
+    return np.asarray(soft > 0.5, np.bool_)
+
+
+def _slits(inside: Mask, reading: Reading, table: Floats) -> Mask:
+    """Openings too narrow to be told by their smoothness: pale patches that are just the table's colour.
+
+    Only looked for in products that are not pale themselves.
+    """
+    pale = inside & (reading.level > 0.62) & (reading.tint < reading.hue)
+    none = np.zeros_like(inside)
+    if pale.sum() > 0.35 * inside.sum():
+        return none
+    like = np.asarray(pale & (np.abs(reading.ratio - table).max(axis=-1) < 0.06), np.bool_)
+    count, labels, stats = label(pale, 4)
+    areas = stats[:, cv2.CC_STAT_AREA]
+    alike = np.bincount(labels[like], minlength=count) / areas
+    light = np.bincount(labels[like], weights=table[..., 1][like], minlength=count)
+    light = light / np.maximum(alike * areas, 1)
+    found = (areas >= 30) & (alike > 0.5) & (light > 0.75)
+    found[0] = False
+    return np.asarray(found[labels], np.bool_)
+
+
 def _is_glass(inside: Mask, walls: Mask, reading: Reading, table: Floats) -> bool:
     """Whether most of the product lets the table through: neutral, near the table's light, with dark lines."""
     deep = eroded(inside, 9)
@@ -120,7 +146,6 @@ def _is_glass(inside: Mask, walls: Mask, reading: Reading, table: Floats) -> boo
     like_table = clear & ~walls & (off < 0.08)
     line = cv2.morphologyEx(reading.level, cv2.MORPH_CLOSE, disc(5)) - reading.level > 0.08
     lines = float((line & inside).sum()) / max(1, int(inside.sum()))
-    print("GLASS clear %.2f like %.2f lines %.3f" % (clear.sum() / total, like_table.sum() / total, lines))
     return bool(clear.sum() > 0.45 * total and like_table.sum() > 0.1 * total and lines > 0.08)
 
 
@@ -157,4 +182,8 @@ def find_outline(reading: Reading) -> Outline:
         table = surroundings(reading.ratio, table_seen, _COARSE)
     inside = _without_dust(_sharpened(inside, table_seen, reading, table, glass))
     table = surroundings(reading.ratio, eroded(~inside, 4), _COARSE)
+    if glass:
+        inside = _smoothed(inside)
+    else:
+        inside &= ~_slits(inside, reading, table)
     return Outline(inside, table, glass)

@@ -164,6 +164,8 @@ def _cut(picture: Bytes3, backdrop: Backdrop, reading: Reading, outline: Outline
     linear = to_linear(picture)
     table, light = decoded(backdrop.light * outline.behind), decoded(backdrop.light)
     alpha, colour = soften(linear, table, outline.inside)
+    if outline.glass:  # its edge has nearly the table's colour, so only its shape tells the coverage
+        alpha = cv2.GaussianBlur(outline.inside.astype(np.float32), (0, 0), 1.2)
     shadow = _shadow(table, light, outline.inside)
     seen = np.asarray(alpha > 0.02, np.bool_)
     glass = see_through(linear, table, reading, alpha) if outline.glass else _opaque(alpha)

@@ -41,11 +41,11 @@ class Piece:
         return np.asarray(np.maximum(solid, np.minimum(1.0, 3.0 * clear)), np.float32)
 
     @property
-    def foot(self) -> float:
-        """The width of what touches the ground, in pixels."""
+    def foot(self) -> tuple[float, float]:
+        """The first and the last column of the box that touch the ground, or nearly so."""
         edge, covered = lower_edge(self.body)
-        low = np.flatnonzero(covered & (edge >= self.body.shape[0] - 0.14 * self.body.shape[0]))
-        return float(low[-1] - low[0] + 1) if low.size else float(self.body.shape[1])
+        low = np.flatnonzero(covered & (edge >= 0.86 * self.body.shape[0]))
+        return (float(low[0]), float(low[-1] + 1)) if low.size else (0.0, float(self.body.shape[1]))
 
     def outline(self) -> Outline:
         """The silhouette at a shadow map's resolution."""

@@ -40,7 +40,7 @@ def _seamless(wall: Floats, sheet: StyleSheet, horizon: float, rng: Rng) -> Floa
     floor = colour_of(sheet.palette.floor) * colour_of(sheet.light.tint) * tone[..., None]
     # In the bend of a cove the paper turns away from the light.
     bend = np.exp(-(((y - horizon) / 0.05) ** 2))
-    return _join(wall, floor, horizon, 0.022) * (1.0 - 0.07 * bend)[..., None]
+    return _join(_shaded(wall, horizon), floor, horizon, 0.003) * (1.0 - 0.03 * bend)[..., None]
 
 
 def _polished(wall: Floats, sheet: StyleSheet, horizon: float, rng: Rng) -> Floats:
@@ -52,7 +52,9 @@ def _polished(wall: Floats, sheet: StyleSheet, horizon: float, rng: Rng) -> Floa
     _, y = grid(width, height)
     fresnel = sheet.depth.mirror * (0.85 - 0.6 * smoothstep(horizon, 1.0, y))
     floor = floor * (1.0 - fresnel)[..., None] + seen * fresnel[..., None]
-    return _join(wall, floor.astype(np.float32), horizon, 0.002)
+    sheen = pool(width, height, (0.40, horizon + 0.30 * (1 - horizon)), (0.42, 0.16))
+    floor = floor + colour_of(sheet.light.tint) * (0.05 * sheet.depth.mirror * sheen)[..., None]
+    return _join(wall, floor.astype(np.float32), horizon, 0.05 if sheet.scene.wall == "softbox" else 0.002)
 
 
 def _mirrored(wall: Floats, horizon: float) -> Floats:

@@ -68,11 +68,12 @@ class Stand:
         return Outline(solid, x0 // SHRINK, y0 // SHRINK, (self.y + self.tall + self.deep) / SHRINK)
 
 
-def stand_under(place: Place, foot: float, width: int) -> Stand:
-    """The plinth for a piece at `place` that touches the ground over `foot` pixels, in a frame `width` wide."""
-    radius = 0.5 * foot * 1.30 + 0.014 * width
-    back = min(0.5 * PITCH * foot, 0.5 * PITCH * radius)
-    return Stand((place.left + place.right) / 2, place.bottom - back, radius, place.stand)
+def stand_under(place: Place, foot: tuple[float, float], width: int) -> Stand:
+    """The plinth for a piece at `place` that touches the ground over the columns `foot` of its box."""
+    wide = foot[1] - foot[0]
+    radius = 0.5 * wide * 1.30 + 0.014 * width
+    back = 0.5 * PITCH * min(wide, radius)
+    return Stand(place.left + (foot[0] + foot[1]) / 2, place.bottom - back, radius, place.stand)
 
 
 def plinth(scene: Floats, stand: Stand, sheet: StyleSheet) -> None:
@@ -89,6 +90,8 @@ def plinth(scene: Floats, stand: Stand, sheet: StyleSheet) -> None:
     lit = 0.34 + 0.56 * np.clip(-0.60 * turn + 0.72 * round_, 0.0, 1.0) + 0.07 * np.clip(turn - 0.5, 0.0, 1.0)
     lit = lit * (1.0 - 0.20 * np.clip((y - stand.deep) / max(stand.tall, 1.0), 0.0, 1.0))
     part = scene[y0:y1, x0:x1]
+    if sheet.depth.mirror > 0.1:
+        _mirrored(scene, stand, skin * lit[-1:, :, None], (x0, x1), sheet.depth.mirror)
     part += (skin * lit[..., None] - part) * body[..., None]
     above = (1.0 - 0.10 * turn) * (1.0 + 0.05 * y / stand.deep)
     part += (skin * above[..., None] - part) * face[..., None]
@@ -96,6 +99,22 @@ def plinth(scene: Floats, stand: Stand, sheet: StyleSheet) -> None:
     glint = rim * (0.15 + 0.75 * np.exp(-(((turn + 0.45) / 0.4) ** 2)))
     edge = colour_of(sheet.palette.metal if sheet.scene.stands == "discs" else "#ffffff")
     part += (edge - part) * glint[..., None]
+
+
+def _mirrored(scene: Floats, stand: Stand, side: Floats, span: tuple[int, int], strength: float) -> None:
+    """The side of a plinth again, upside down in a polished floor, fading."""
+    y0 = max(0, int(stand.y + stand.tall))
+    y1 = min(scene.shape[0], int(stand.y + stand.tall + stand.deep + min(stand.tall, 0.2 * scene.shape[0])))
+    if y0 >= y1:
+        return
+    turn = stand.across(*span)
+    foot = stand.y + stand.tall + stand.deep * np.sqrt(1.0 - np.clip(turn, -1.0, 1.0) ** 2)
+    off = np.arange(y0, y1, dtype=np.float32)[:, None] + 0.5 - foot
+    inside = np.clip((1.0 - np.abs(turn)) * stand.radius + 0.5, 0.0, 1.0)
+    cover = inside * np.clip(off + 0.5, 0.0, 1.0) * np.clip(stand.tall - off, 0.0, 1.0)
+    cover = cover * np.exp(-np.maximum(off, 0.0) / (0.06 * scene.shape[0])) * np.float32(strength)
+    part = scene[y0:y1, span[0] : span[1]]
+    part += (side - part) * cover[..., None]
 
 
 def rail(scene: Floats, hung: Sequence[Place], sheet: StyleSheet) -> None:

@@ -114,22 +114,22 @@ def _arch(width: int, height: int, centre: float, half: float, top: float) -> Fl
 def _marble(sheet: StyleSheet, width: int, height: int, horizon: float, rng: Rng) -> Floats:
     """Dark marble: veins where a warped field crosses zero, and a line of brass."""
     base = colour_of(sheet.palette.wall)
-    cloudy = 1.0 + 0.55 * clouds(rng, width, height, 3, 4)
-    wall = np.broadcast_to(base, (height, width, 3)) * cloudy[..., None]
-    pale = colour_of(sheet.palette.metal) * 0.30 + 0.05
-    for cells, share, fine in ((2, 0.55, 0.030), (4, 0.28, 0.022)):
-        field = _warped(rng, width, height, cells)
-        vein = np.exp(-np.abs(field) / fine) * smoothstep(-0.25, 0.4, clouds(rng, width, height, 3, 3))
-        wall = _mix(wall, pale, np.clip(share * vein, 0.0, 1.0).astype(np.float32))
-    return _brass(wall, sheet, horizon)
+    wall = base * (1.0 + 0.75 * clouds(rng, width, height, 3, 4))[..., None]
+    pale = colour_of(sheet.palette.accent) * 0.5 + 0.10
+    for cells, share, fine in ((2, 0.62, 0.010), (3, 0.30, 0.016), (5, 0.22, 0.007)):
+        field, patchy = _warped(rng, width, height, cells), clouds(rng, width, height, 3, 3)
+        core = np.exp(-np.abs(field) / fine) + 0.22 * np.exp(-np.abs(field) / (7 * fine))
+        vein = np.clip(share * core * smoothstep(-0.15, 0.35, patchy), 0.0, 1.0)
+        wall = _mix(wall.astype(np.float32), pale, vein.astype(np.float32))
+    return _brass(wall.astype(np.float32), sheet, horizon)
 
 
 def _warped(rng: Rng, width: int, height: int, cells: int) -> Floats:
-    field = clouds(rng, width, height, cells, 4)
-    bend = 0.10 * width
+    field = clouds(rng, width, height, cells, 5)
+    bend = 0.16 * width
     x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
-    x += np.float32(bend) * clouds(rng, width, height, 3, 3) + 0.35 * y
-    y += np.float32(bend) * clouds(rng, width, height, 3, 3)
+    x = 0.8 * x + 0.5 * y + np.float32(bend) * clouds(rng, width, height, 4, 4)
+    y = 0.9 * y - 0.2 * x + np.float32(bend) * clouds(rng, width, height, 4, 4)
     return np.asarray(cv2.remap(field, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101), np.float32)
 
 

@@ -11,7 +11,7 @@ from .colour import Floats
 from .scene_noise import noise
 
 BOARDS: Final = 5
-_LINES: Final = 120
+_LINES: Final = 72
 """Texture rows a board; its grain is sampled from these in perspective."""
 _NEAR: Final = 0.8
 """How far the far edge of the table is shrunk against the near one: 0.8 / 1.8 of its size."""
@@ -25,8 +25,8 @@ def boards(width: int, height: int, horizon: float, rng: np.random.Generator) ->
     depth = (1.0 / _NEAR - 1.0 / zoom) / (1.0 / _NEAR - 1.0 / (_NEAR + 1.0))
     number = np.minimum((depth * BOARDS).astype(np.int32), BOARDS - 1)
     slide = rng.uniform(0.0, 0.5, BOARDS).astype(np.float32)[number]
-    texture = _texture(rng, 2 * width)
-    x = (np.arange(width, dtype=np.float32)[None, :] / width - 0.5) / zoom[:, None] * 0.62 + 0.4 + slide[:, None]
+    texture = _texture(rng, width + width // 2)
+    x = (np.arange(width, dtype=np.float32)[None, :] / width - 0.5) / zoom[:, None] * 0.62 + 0.42 + slide[:, None]
     y = np.repeat((depth * BOARDS * _LINES)[:, None], width, axis=1)
     figure = np.asarray(
         cv2.remap(texture, (x * width).astype(np.float32), y.astype(np.float32), cv2.INTER_LINEAR), np.float32

@@ -77,8 +77,8 @@ class ShadowMap:
         near = blurred(self._near, size * (0.012 + 0.035 * soft))
         pool = blurred(np.maximum(self._near, self._touch), size * 0.12)
         touch = blurred(self._touch, max(0.7, size * 0.010))
-        kept = (1.0 - 0.60 * dark * far) * (1.0 - 0.55 * dark * near)
-        kept *= (1.0 - 0.45 * dark * pool) * (1.0 - 0.78 * touch)
+        kept = (1.0 - 0.74 * dark * far) * (1.0 - 0.62 * dark * near)
+        kept *= (1.0 - 0.52 * dark * pool) * (1.0 - 0.80 * touch)
         whole = cv2.resize(kept.astype(np.float32), self._frame, interpolation=cv2.INTER_LINEAR)
         return np.asarray(whole, np.float32)
 

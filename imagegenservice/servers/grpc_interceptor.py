@@ -7,7 +7,7 @@ import logging
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, Final, NoReturn, Self, TypeAlias
+from typing import Any, Final, NoReturn, Self, TypeAlias, cast
 
 import grpc
 import grpc.aio
@@ -22,7 +22,7 @@ from ..telemetry import Metrics
 
 log = logging.getLogger(__name__)
 
-Context = grpc.aio.ServicerContext
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 TIMEOUT: Final = 10.0
 """Seconds in which a unary call ends, besides what it asked to wait."""
@@ -53,12 +53,12 @@ class EveryCall(grpc.aio.ServerInterceptor):
         method = handler_call_details.method
         if handler is None or not method.startswith(_OWN):
             return handler
-        decode = _tolerant(handler.request_deserializer)
+        decode = _tolerant(cast("Callable[[bytes], Request]", handler.request_deserializer))
         name = method.rpartition("/")[2]
         if handler.unary_unary is not None:
             unary = self._unary(name, handler.unary_unary)
             return grpc.unary_unary_rpc_method_handler(unary, decode, handler.response_serializer)
-        stream = self._stream(name, handler.unary_stream)
+        stream = self._stream(name, cast("Callable[..., AsyncIterator[Message]]", handler.unary_stream))
         return grpc.unary_stream_rpc_method_handler(stream, decode, handler.response_serializer)
 
     def _unary(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final, TypeAlias
 
 import grpc
 import grpc.aio
@@ -25,7 +25,7 @@ from ..telemetry import Metrics
 from . import grpc_messages as messages
 from .grpc_interceptor import EveryCall
 
-Context = grpc.aio.ServicerContext
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 SERVICE: Final = pb.DESCRIPTOR.services_by_name["ImageGenerationService"].full_name
 _ANSWERING: Final = 0.3

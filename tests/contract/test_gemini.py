@@ -9,14 +9,14 @@ import logging
 import threading
 import time
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from fakes.commission import TestCommission, brief_of
-from fakes.gemini import FakeGemini
+from fakes.gemini import FakeGemini, service_account
 from fakes.http import Answer, HttpServer, Request
 from PIL import Image
 
@@ -30,13 +30,13 @@ from imagegenservice.errors import (
     DrawingFailed,
     EngineAway,
     OutcomeUnknown,
-    Unavailable,
 )
 from imagegenservice.model import SourceType
 from imagegenservice.ports import Secret, Surroundings
 from imagegenservice.urls import AdapterUrl
 
 KEY = "the-right-key"
+BLUE, RED = (0, 0, 255), (255, 0, 0)
 
 
 def picture(colour: str, size: tuple[int, int] = (60, 40), mode: str = "RGB", form: str = "PNG") -> bytes:
@@ -48,9 +48,7 @@ def picture(colour: str, size: tuple[int, int] = (60, 40), mode: str = "RGB", fo
 @pytest.fixture(scope="module")
 def account(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A service account's file, for a token endpoint to be named."""
-    fake = FakeGemini()
-    fake.url = "http://127.0.0.1:1"
-    return fake.service_account(tmp_path_factory.mktemp("account"))
+    return service_account(tmp_path_factory.mktemp("account"))
 
 
 @pytest.fixture
@@ -58,10 +56,7 @@ async def fake(monkeypatch: pytest.MonkeyPatch, account: Path, tmp_path: Path) -
     async with FakeGemini(key=KEY, ledger=tmp_path / "ledger") as server:
         monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", server.url)
         monkeypatch.setenv("GOOGLE_VERTEX_BASE_URL", server.url)
-        info = json.loads(account.read_text()) | {"token_uri": f"{server.url}/token"}
-        credentials = tmp_path / "account.json"
-        credentials.write_text(json.dumps(info))
-        monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(credentials))
+        monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(server.credentials(account)))
         yield server
 
 
@@ -106,9 +101,8 @@ async def test_it_draws_from_the_products_pictures(model: Gemini, fake: FakeGemi
     drawing = await model.draw(order)
     assert drawing.source_type is SourceType.TRAINED
     assert drawing.pixels.shape == (256, 256, 3)
-    upper, lower = drawing.pixels[60, 128], drawing.pixels[190, 128]
-    assert upper[2] > 240 > 20 > upper[0]
-    assert lower[0] > 240 > 20 > lower[2]
+    np.testing.assert_allclose(drawing.pixels[60, 128], BLUE, atol=4)
+    np.testing.assert_allclose(drawing.pixels[190, 128], RED, atol=4)
     [call] = order.calls
     assert (call.outcome, call.engine, call.detail) == ("answered", model.name, "STOP")
     assert call.model_version == f"{DEFAULT_MODEL}-001"
@@ -297,7 +291,7 @@ BILLED = {
     "204": DrawingFailed("", reason="NO_IMAGE"),
     "no-candidates": DrawingFailed("", reason="NO_IMAGE"),
     "bad-json": DrawingFailed("", reason="MALFORMED_ANSWER"),
-    "json-list": DrawingFailed("", reason="MALFORMED_ANSWER"),
+    "json-list": DrawingFailed("", reason="NO_IMAGE"),
     "deep-json": DrawingFailed("", reason="MALFORMED_ANSWER"),
     "odd-types": DrawingFailed("", reason="MALFORMED_ANSWER"),
     "html": DrawingFailed("", reason="MALFORMED_ANSWER"),
@@ -307,6 +301,7 @@ BILLED = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:.* is not a valid:UserWarning")  # the SDK's, at a value it does not know
 @pytest.mark.parametrize("mode", BILLED)
 async def test_what_was_answered_is_billed_and_not_asked_again(model, fake, order, mode, caplog):
     caplog.set_level(logging.DEBUG)
@@ -445,10 +440,12 @@ async def test_the_deadline_of_the_order_ends_an_attempt_too(fake, opened):
 async def test_a_trickling_answer_ends_in_time(monkeypatch, opened, order):
     async def trickle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
+        hang_up = asyncio.ensure_future(reader.read())
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n")
-        while not writer.is_closing():
+        while not reader.at_eof():
             writer.write(b" ")
-            await asyncio.sleep(0.05)
+            await asyncio.wait([hang_up], timeout=0.05)
+        writer.close()
 
     server = await asyncio.start_server(trickle, "127.0.0.1", 0)
     monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
@@ -495,7 +492,7 @@ async def test_closing_ends_its_thread_even_while_it_draws(fake, opened, order):
     async with opened("gemini://") as engine:
         task = asyncio.create_task(engine.draw(order))
         await asyncio.wait_for(fake.arrived(1), 10)
-    with pytest.raises(asyncio.CancelledError):
+    with pytest.raises(OutcomeUnknown):
         await task
     assert not [thread for thread in threading.enumerate() if thread.name == "gemini"]
 
@@ -538,7 +535,7 @@ async def test_any_other_answer_leaves_the_key_trusted(fake, opened, order, mode
     secret = Distrusted()
     fake.mode = mode
     async with opened("gemini://?retries=0", secret) as engine:
-        async with noting():
+        with suppress(DrawingFailed):
             await engine.draw(order)
     assert secret.times == 0
 
@@ -629,14 +626,6 @@ class Distrusted(Secret):
 
     def distrust(self) -> None:
         self.times += 1
-
-
-@asynccontextmanager
-async def noting() -> AsyncIterator[None]:
-    try:
-        yield
-    except DrawingFailed:
-        pass
 
 
 def assert_discreet(error: DrawingFailed | None, caplog: pytest.LogCaptureFixture) -> None:

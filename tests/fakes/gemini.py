@@ -45,6 +45,20 @@ class Seen:
     mode: str
 
 
+def service_account(folder: Path) -> Path:
+    """A credentials file as Google hands them out; its token_uri leads nowhere yet."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    pem = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    info = {"type": "service_account", "project_id": "unused", "private_key_id": "1"}
+    info |= {"private_key": pem.decode(), "client_email": "robot@unused.iam.gserviceaccount.com"}
+    info |= {"client_id": "1", "token_uri": "http://127.0.0.1:1/token"}
+    path = folder / "service-account.json"
+    path.write_text(json.dumps(info))
+    return path
+
+
 class FakeGemini:
     """
     Answers in the modes that stand in `modes`, one request each, then in `mode`.
@@ -91,17 +105,10 @@ class FakeGemini:
         async with self._arrival:
             await self._arrival.wait_for(lambda: len(self.requests) >= count)
 
-    def service_account(self, folder: Path) -> Path:
-        """A credentials file whose tokens come from here."""
-        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-        pem = key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        info = {"type": "service_account", "project_id": "unused", "private_key_id": "1"}
-        info |= {"private_key": pem.decode(), "client_email": "robot@unused.iam.gserviceaccount.com"}
-        info |= {"client_id": "1", "token_uri": f"{self.url}/token"}
-        path = folder / "service-account.json"
-        path.write_text(json.dumps(info))
+    def credentials(self, account: Path) -> Path:
+        """The service account *account* with its tokens from here, for GOOGLE_APPLICATION_CREDENTIALS."""
+        path = account.with_suffix(f".{self.url.rpartition(':')[2]}")
+        path.write_text(json.dumps(json.loads(account.read_text()) | {"token_uri": f"{self.url}/token"}))
         return path
 
     async def _handle(self, request: Request) -> Answer:

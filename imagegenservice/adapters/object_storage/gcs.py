@@ -9,11 +9,11 @@ import os
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
-from datetime import datetime
+from contextlib import asynccontextmanager, contextmanager, suppress
+from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
-from typing import Any, Literal, ParamSpec, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 from urllib.parse import quote
 
 import google_crc32c
@@ -21,7 +21,7 @@ from google.api_core.exceptions import GoogleAPIError, NotFound, PreconditionFai
 from google.auth.credentials import AnonymousCredentials, Credentials
 from google.auth.exceptions import GoogleAuthError
 from google.auth.transport.requests import AuthorizedSession
-from google.cloud import storage  # type: ignore[import-untyped] - it has no types
+from google.cloud.storage import Client  # type: ignore[import-untyped]  # it has no types
 from google.cloud.storage.exceptions import DataCorruption, InvalidResponse  # type: ignore[import-untyped]
 from google.cloud.storage.retry import DEFAULT_RETRY  # type: ignore[import-untyped]
 from pydantic import Field
@@ -35,8 +35,9 @@ from ..google_credentials import GoogleCredentials
 from .gcs_signing import SignedUrls
 from .keys import for_reading, for_writing, is_key
 
-P = ParamSpec("P")
 R = TypeVar("R")
+Untyped = Any
+"""The library's buckets and blobs."""
 
 MOST_WAITING = 200
 LIST_TIMEOUT = 60.0
@@ -44,18 +45,20 @@ LIST_TIMEOUT = 60.0
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 _session: Callable[..., AuthorizedSession] = AuthorizedSession
+_anonymous: Callable[[], Credentials] = AnonymousCredentials
 log = logging.getLogger(__name__)
 
 
 class GcsOptions(Options):
     """
-    `url`: how a browser reaches a picture. `door`: through our own HTTP port. `signed`: straight from the
-    bucket, for `expires` seconds (at least half of them are left). `public`: straight from a bucket that
-    everybody may read; that right is the bucket's own, this service gives it to nobody.
+    How it is reached, and how a browser reaches a picture.
 
-    `signer`: the service account that signs (default: the one we are). `iam_endpoint`: where it signs
-    when we hold no key. `timeout`: seconds until a call, with its retries, gives up. `concurrency`: calls
-    at once.
+    * `url`: `door`: through our own HTTP port. `signed`: straight from the bucket, for `expires` seconds (at
+      least half of them are left). `public`: straight from a bucket that everybody may read; that right is
+      the bucket's own, this service gives it to nobody.
+    * `signer`: the service account that signs (default: the one we are). `iam_endpoint`: where it signs when
+      we hold no key.
+    * `timeout`: seconds until a call, with its retries, gives up. `concurrency`: calls at once.
     """
 
     url: Literal["door", "public", "signed"] = "door"
@@ -82,7 +85,7 @@ class Gcs(ObjectStorage):
         self._credentials = GoogleCredentials()
         self._pool = ThreadPoolExecutor(options.concurrency, "object-storage")
         self._waiting = 0
-        self._bucket: Any = None
+        self._bucket: Untyped = None
         self._signed = SignedUrls(options.expires, options.signer, options.iam_endpoint, options.timeout / 2)
         retry = DEFAULT_RETRY.with_delay(initial=0.2, maximum=2.0).with_timeout(options.timeout)
         # The timeout is that of each wait for the server, so that a second attempt is possible.
@@ -138,7 +141,7 @@ class Gcs(ObjectStorage):
     async def _run(
         self,
         work: Callable[..., R],
-        *args: Any,  # noqa: ANN401 - those of the methods below, behind the bucket
+        *args: object,
         timeout: float | None = None,  # noqa: ASYNC109 - the option's, or a longer one
     ) -> R:
         if self._waiting >= MOST_WAITING:
@@ -152,7 +155,7 @@ class Gcs(ObjectStorage):
         finally:
             self._waiting -= 1
 
-    def _put(self, bucket: Any, name: str, data: bytes, media_type: str) -> None:  # noqa: ANN401
+    def _put(self, bucket: Untyped, name: str, data: bytes, media_type: str) -> None:
         blob = bucket.blob(name)
         # The name says the content, so that it never changes; a day, because it may be deleted.
         reach = "public" if self._options.url == "public" else "private"
@@ -164,48 +167,45 @@ class Gcs(ObjectStorage):
         except PreconditionFailed:
             self._accept(bucket.get_blob(name, **self._patience), data)
 
-    def _accept(self, there: Any, data: bytes) -> None:  # noqa: ANN401
+    def _accept(self, there: Untyped, data: bytes) -> None:
         """Something has the name: our own first attempt, an earlier equal put, or other bytes."""
         if there is None:
             raise Unavailable("An object was deleted while it was stored.")
         checksum = base64.b64encode(google_crc32c.value(data).to_bytes(4, "big")).decode()
         if there.size != len(data) or there.crc32c != checksum:
             raise AlreadyExists
-        # Any change renews `updated`, by which list_older judges.
-        there.metadata = {**(there.metadata or {}), "stored-again": there.updated.isoformat()}
+        there.custom_time = datetime.now(UTC)
         there.patch(**self._patience)
 
-    def _get(self, bucket: Any, name: str) -> bytes:  # noqa: ANN401
+    def _get(self, bucket: Untyped, name: str) -> bytes:
         try:
             return bytes(bucket.blob(name).download_as_bytes(checksum="crc32c", **self._patience))
         except NotFound:
             raise KeyNotFound from None
 
-    def _delete(self, bucket: Any, name: str) -> None:  # noqa: ANN401
-        try:
+    def _delete(self, bucket: Untyped, name: str) -> None:
+        with suppress(NotFound):
             bucket.blob(name).delete(**self._patience)
-        except NotFound:
-            pass
 
-    def _list(self, bucket: Any, prefix: str, before: datetime, limit: int) -> list[str]:  # noqa: ANN401
-        fields = "items(name,updated),nextPageToken"
+    def _list(self, bucket: Untyped, prefix: str, before: datetime, limit: int) -> list[str]:
+        fields = "items(name,timeCreated,customTime),nextPageToken"
         blobs = bucket.list_blobs(prefix=prefix, fields=fields, **self._patience)
-        names = (blob.name for blob in blobs if blob.updated < before)
+        names = (blob.name for blob in blobs if (blob.custom_time or blob.time_created) < before)
         return [name.removeprefix(self._prefix) for name in islice(names, limit)]
 
-    async def _connected(self) -> Any:  # noqa: ANN401
+    async def _connected(self) -> Untyped:
         if self._bucket is None:
             emulated = "STORAGE_EMULATOR_HOST" in os.environ
             timeout = self._options.timeout
-            found = AnonymousCredentials() if emulated else await self._credentials.find(timeout)
+            found = _anonymous() if emulated else await self._credentials.find(timeout)
             self._bucket = self._bucket or self._connect(found)
         return self._bucket
 
-    def _connect(self, credentials: Credentials) -> Any:  # noqa: ANN401
+    def _connect(self, credentials: Credentials) -> Untyped:
         session = _session(credentials, refresh_timeout=self._options.timeout / 2)
         session.mount("https://", HTTPAdapter(pool_maxsize=self._options.concurrency))
         session.mount("http://", HTTPAdapter(pool_maxsize=self._options.concurrency))
-        client = storage.Client(self._project or None, credentials, _http=session)
+        client = Client(self._project or None, credentials, _http=session)
         return client.bucket(self._bucket_name)
 
     async def _close(self) -> None:

