@@ -9,10 +9,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from .breaker import Breaker
-from .errors import ContentBlocked, DrawingFailed, EngineAway, OutcomeUnknown
+from .errors import ContentBlocked, DrawingFailed, EngineAway, OutcomeUnknown, StoreAway, Unavailable
 from .ledger import Ledger, Slot
 from .model import Brief, Drawing, EngineFault, Reference
 from .ports import Commission, ImageModel
+from .records import HeldByAnother
 from .telemetry import Metrics
 
 log = logging.getLogger(__name__)
@@ -147,8 +148,10 @@ class Chain:
             if link.model.paid and not commission.ledger.may_pay:
                 raise OutcomeUnknown from exc
             raise EngineAway("The image model took too long.", reason="ENGINE_TIMED_OUT") from exc
-        except DrawingFailed:
+        except (DrawingFailed, HeldByAnother, StoreAway):
             raise
+        except Unavailable as exc:
+            raise EngineAway(exc.public) from exc
         except Exception as exc:
             log.exception("an engine failed in a way that it should not", extra={"engine": link.model.name})
             raise DrawingFailed("The engine failed.", reason="ENGINE_FAILED") from exc

@@ -20,6 +20,7 @@ Every way in which a request can fail, and what each door says about it.
     + Malformed                INVALID_ARGUMENT
     + Overloaded               RESOURCE_EXHAUSTED, with a time to come back
     + Unavailable              UNAVAILABLE, with a time to come back
+      . StoreAway              the same, when it is a record that could not be written
     + TookTooLong              DEADLINE_EXCEEDED
   - StorageError               between the core and its stores; never shown to a caller
     + AlreadyExists, VersionConflict, KeyNotFound
@@ -173,6 +174,10 @@ class Unavailable(ServiceError):
     code = StatusCode.UNAVAILABLE
     reason = "UNAVAILABLE"
     retry_after = 2.0
+
+
+class StoreAway(Unavailable):
+    """The state store did not answer. Please try again."""
 
 
 class TookTooLong(ServiceError):

@@ -58,7 +58,7 @@ class Holder:
 
     async def _register(self) -> None:
         until = now() + self._lease
-        self._document = await self._store.create(Document(KIND, self.id, identity(), expires_at=until))
+        self._document = await self._store.create(Document(KIND, self.id, identity(), machine(), until))
 
     async def _beat(self) -> None:
         while True:
@@ -86,17 +86,17 @@ def _new_id() -> str:
 
 def identity() -> dict[str, Any]:
     """What tells, on the same machine, whether this very process still lives."""
-    return {"machine": _machine(), "pid": os.getpid(), "started": _started(os.getpid())}
+    return {"machine": machine(), "pid": os.getpid(), "started": _started(os.getpid())}
 
 
 def surely_dead(document: Document) -> bool:
     """True when the process of a holder's document ran on this machine and does no more."""
     body = document.body
-    return body.get("machine") == _machine() and body.get("started") != _started(int(body.get("pid", 0)))
+    return body.get("machine") == machine() and body.get("started") != _started(int(body.get("pid", 0)))
 
 
-def _machine() -> str:
-    # The boot and the process namespace: in another container the same pid is another process.
+def machine() -> str:
+    """Names the boot and the process namespace: where a pid says which process is meant."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         namespace = str(Path("/proc/self/ns/pid").stat().st_ino)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from .bulletin import Bulletin
-from .errors import GenerationNotFound, VersionConflict
+from .errors import GenerationNotFound, StoreAway, Unavailable, VersionConflict
 from .model import Document, Generation, Revision, Stage, Status
 from .ports import StateStore
 
@@ -97,7 +97,10 @@ class Records:
     async def write(self, document: Document, generation: Generation, holder: str) -> Document:
         """Store *generation* over *document*. Raises VersionConflict, Unavailable."""
         fresh = _document(generation, holder)
-        stored = await self._store.replace(replace(fresh, version=document.version))
+        try:
+            stored = await self._store.replace(replace(fresh, version=document.version))
+        except Unavailable as exc:
+            raise StoreAway from exc
         self._bulletin.announce(generation)
         return stored
 

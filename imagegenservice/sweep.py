@@ -75,7 +75,9 @@ class Sweep:
         return taken
 
     async def _dead(self) -> list[Document]:
-        return await self._store.expired(holder.KIND, _BATCH)
+        neighbours = await self._store.tagged(holder.KIND, machine(), _BATCH)
+        gone = [document for document in neighbours if surely_dead(document)]
+        return [*gone, *await self._store.expired(holder.KIND, _BATCH)]
 
     async def _take(self, of: str) -> int:
         taken = 0

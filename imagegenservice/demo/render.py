@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from .products import PRODUCTS
 from .render_camera import View
+from .render_develop import develop
 from .render_metalware import clock, spectacles, watering_can
 from .render_pottery import carafe, cup, vase
 from .render_shapes import Floats
@@ -89,20 +90,6 @@ def _moved(image: Floats, shift: tuple[int, int]) -> Floats:
     rows = np.clip(np.arange(image.shape[0]) + shift[0], 0, image.shape[0] - 1)
     columns = np.clip(np.arange(image.shape[1]) + shift[1], 0, image.shape[1] - 1)
     return image[rows][:, columns]
-
-
-def develop(linear: Floats, white: float = 1.17) -> NDArray[np.uint8]:
-    """sRGB bytes: exposure, a shoulder above 0.8, a trace of bloom and grain."""
-    y, x = np.mgrid[-1 : 1 : linear.shape[0] * 1j, -1 : 1 : linear.shape[1] * 1j].astype(np.float32)
-    light = linear * (np.float32(white) * (1 - 0.05 * (x * x + y * y)))[..., None]
-    bright = np.maximum(light - 1, 0)
-    light = light + 0.06 * cv2.GaussianBlur(bright, (0, 0), light.shape[0] / 90)
-    knee = np.float32(0.8)
-    rolled = knee + (1 - knee) * (1 - np.exp(-(np.maximum(light, knee) - knee) / (1 - knee)))
-    light = np.clip(np.where(light > knee, rolled, light), 0, 1)
-    code = np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055) * 255
-    grain = np.random.Generator(np.random.PCG64(3)).normal(0, 0.6, light.shape[:2]).astype(np.float32)
-    return np.clip(code + grain[..., None] + 0.5, 0, 255).astype(np.uint8)
 
 
 def render(product_id: str, size: int = 800, rays: int = RAYS) -> NDArray[np.uint8]:

@@ -122,8 +122,10 @@ def _on_floor(
     line = horizon * height
     if standing:
         line = min(line, min(standing) - 0.05 * height)
-    if hung:
-        line = max(line, max(hung) + 0.03 * height)
+    if hung and standing:
+        line = max(line, 0.65 * max(hung) + 0.35 * min(standing))
+    elif hung:
+        line = max(line, max(hung) + 0.05 * height)
     places = [_place(block, block.row) for block in sorted(blocks, key=lambda b: (b.row, b.bottom))]
     return Arrangement(tuple(places), min(max(line, 0.2 * height), 0.9 * height), ())
 

@@ -60,7 +60,9 @@ def ways_of(units: Sequence[Unit], rng: np.random.Generator) -> list[Way]:
     for count in range(min(1, len(standing)), min(4, len(standing)) + 1):
         rows = [_crown(row, flip=flip ^ bool(i % 2)) for i, row in enumerate(_split(standing, count))]
         for mixed in _with_hung(rows, hung, flip=flip):
-            ways += [Way(mixed, shift) for shift in ((0.0, -0.3 if flip else 0.3) if len(mixed) > 1 else (0.0,))]
+            ways += [
+                Way(mixed, shift) for shift in ((0.0, -0.3 if flip else 0.3) if len(mixed) > 1 else (0.0,))
+            ]
     return ways
 
 
@@ -142,8 +144,13 @@ class _Stage:
 
     def _most(self, count: int) -> float:
         """A single thing must not fill the frame like a passport photograph."""
-        share = {1: 0.56, 2: 0.46, 3: 0.42}.get(count, 0.40)
-        return share * self.fill / 0.84 * (min(self.width, self.height) * (self.width * self.height) ** 0.5) ** 0.5
+        share = {1: 0.60, 2: 0.50, 3: 0.45}.get(count, 0.42)
+        return (
+            share
+            * self.fill
+            / 0.84
+            * (min(self.width, self.height) * (self.width * self.height) ** 0.5) ** 0.5
+        )
 
     def _fits(self, blocks: Sequence[Block]) -> bool:
         left, right = _across(blocks)
@@ -166,7 +173,9 @@ class _Stage:
             done += self._lift(fresh, done, size, behind)
         return _hung_up(done, size)
 
-    def _spread(self, row: Sequence[Unit], size: float, behind: int, number: int, shift: float) -> list[Block]:
+    def _spread(
+        self, row: Sequence[Unit], size: float, behind: int, number: int, shift: float
+    ) -> list[Block]:
         sizes = [self._size(unit, size, behind) for unit in row]
         gap = size * (_GAP + (0.08 if behind else 0.0))
         total = sum(w for w, _ in sizes) + gap * (len(row) - 1)
@@ -190,7 +199,9 @@ class _Stage:
             tall = [0.0 if b.unit.flat else floor - base for b, base in zip(row, bases, strict=True)]
             return [replace(b, bottom=base, stand=up) for b, base, up in zip(row, bases, tall, strict=True)]
         level = min((base for b, base in zip(row, bases, strict=True) if not b.unit.hangs), default=floor)
-        return [replace(b, bottom=base if b.unit.hangs else level) for b, base in zip(row, bases, strict=True)]
+        return [
+            replace(b, bottom=base if b.unit.hangs else level) for b, base in zip(row, bases, strict=True)
+        ]
 
     def _arc(self, block: Block) -> float:
         """The middle of the front row stands nearest: 0 there, less towards the sides."""
@@ -204,7 +215,9 @@ class _Stage:
         free = self.height - (bottom - top)
         below = min(max(0.40 * free, _BOTTOM * self.height), free - _TOP * self.height)
         down, aside = self.height - below - bottom, (self.width - left - right) / 2
-        apart = min(1.12 if len(blocks) < 3 else 1.3, max(1.0, 0.94 * self.fill * self.width / (right - left)))
+        apart = min(
+            1.12 if len(blocks) < 3 else 1.3, max(1.0, 0.94 * self.fill * self.width / (right - left))
+        )
         return [replace(b, bottom=b.bottom + down, left=self._apart(b, aside, apart)) for b in blocks]
 
     def _apart(self, block: Block, aside: float, factor: float) -> float:
@@ -225,7 +238,7 @@ def _hung_up(blocks: list[Block], size: float) -> list[Block]:
     feet = [b.bottom + b.stand for b in blocks if not b.unit.hangs]
     if not feet:
         return blocks
-    wall = min(feet) - 0.14 * size
+    wall = min(feet) - 0.24 * size
     return [replace(b, bottom=min(b.bottom, wall), stand=0.0) if b.unit.hangs else b for b in blocks]
 
 

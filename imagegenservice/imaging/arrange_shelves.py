@@ -21,9 +21,7 @@ class Shelf:
     right: float
 
 
-def shelve(
-    units: Sequence[Unit], width: int, height: int, fill: float
-) -> tuple[list[Block], list[Shelf]]:
+def shelve(units: Sequence[Unit], width: int, height: int, fill: float) -> tuple[list[Block], list[Shelf]]:
     """Rows of equal height on boards; as many as show the pieces largest. In pixels of the frame."""
     count = len(units)
     options = [(_size(count, rows, width, height), rows) for rows in range(2, min(count, 14) + 1)]

@@ -15,6 +15,7 @@ REC709: Final = (0.2126, 0.7152, 0.0722)
 """Luminance weights of linear red, green and blue: ITU-R BT.709, which sRGB shares its primaries with."""
 
 _WEIGHTS: Final = np.array([REC709], np.float32)
+_EVEN_WEIGHTS: Final = np.full((1, 3), 1 / 3, np.float32)
 _STEPS: Final = 65535  # 16 bits: the steepest part of the curve still has 19 steps to each sRGB byte
 _SCALE: Final = np.array([_STEPS], np.float32)
 
@@ -68,3 +69,13 @@ def luminance(linear: Floats) -> Floats:
         return np.zeros(linear.shape[:-1], np.float32)
     light = np.asarray(cv2.transform(linear.reshape(-1, 1, 3), _WEIGHTS), np.float32)
     return light.reshape(linear.shape[:-1])
+
+
+def largest_channel(values: Floats) -> Floats:
+    """(h, w, 3) to the (h, w) largest of the three channels; many times quicker than a reduction over them."""
+    return np.maximum(np.maximum(values[..., 0], values[..., 1]), values[..., 2])
+
+
+def mean_channel(values: Floats) -> Floats:
+    """(h, w, 3) to the (h, w) mean of the three channels."""
+    return np.asarray(cv2.transform(values, _EVEN_WEIGHTS), np.float32)

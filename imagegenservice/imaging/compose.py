@@ -16,6 +16,7 @@ from .finish import finish
 from .light import match
 from .mirror import reflect
 from .piece import Piece, piece_of
+from .scene_photo import HORIZON
 from .scene_props import Stand, clips, plinth, rail, shelf_boards, stand_under
 from .scene_set import build_set
 from .shadow import ShadowMap, on_wall
@@ -47,7 +48,8 @@ def compose(
     `progress` hears shares of the work done, ending with 1. The same arguments give the same bytes.
     """
     cutouts = [_shown(subject, sheet) for subject in subjects]
-    plan = plan_for(subjects, cutouts, sheet, width, height, seed)
+    horizon = sheet.scene.horizon if background is None else HORIZON
+    plan = plan_for(subjects, cutouts, sheet, width, height, seed, horizon=horizon)
     progress(0.1)
     picture = _Picture(build_set(sheet, background, width, height, plan.horizon / height, seed), sheet)
     progress(0.4)
@@ -68,19 +70,25 @@ def plan_for(
     width: int,
     height: int,
     seed: int,
+    *,
+    horizon: float,
 ) -> Arrangement:
     """Where `compose` will put the subjects, whose cut-outs or cards are `cutouts`."""
     shapes = [
         Shape(_aspect(cutout), weight_of(subject.name), cutout.lying, max(1, subject.quantity), _flat(cutout))
         for subject, cutout in zip(subjects, cutouts, strict=True)
     ]
-    layout, horizon = sheet.layout, sheet.scene.horizon
+    layout = sheet.layout
     return arrange(shapes, width, height, fill=layout.fill, rise=layout.rise, horizon=horizon, seed=seed)
 
 
 def _shown(subject: Subject, sheet: StyleSheet) -> Cutout:
     if subject.cutout is None:
-        return mounted(to_linear(name_card(subject.name, sheet.palette.paper, sheet.palette.ink)), sheet.palette.paper, 0.0)
+        return mounted(
+            to_linear(name_card(subject.name, sheet.palette.paper, sheet.palette.ink)),
+            sheet.palette.paper,
+            0.0,
+        )
     if subject.cutout.kind == "card":
         x0, y0, x1, y1 = subject.cutout.box
         return mounted(subject.cutout.colour[y0:y1, x0:x1], sheet.palette.paper, 0.045)
@@ -97,7 +105,7 @@ def _flat(cutout: Cutout) -> bool:
     x0, y0, x1, y1 = cutout.box
     clear = cutout.through[y0:y1, x0:x1].mean(axis=2)
     solid = np.maximum(cutout.alpha[y0:y1, x0:x1], 1.0 - clear)
-    return not cutout.lying and float((solid > 0.3).mean()) < 0.38
+    return not cutout.lying and float((solid > 0.3).mean()) < 0.33
 
 
 def _rows(plan: Arrangement) -> list[list[Place]]:
@@ -152,7 +160,9 @@ class _Picture:
         shadow.stand(piece.outline())
         self.scene[y0:y1, x0:x1] *= (1.0 - (1.0 - shadow.transmission()) * face)[..., None]
 
-    def _shade(self, pieces: Sequence[tuple[Place, Piece]], stands: dict[int, Stand], plan: Arrangement) -> None:
+    def _shade(
+        self, pieces: Sequence[tuple[Place, Piece]], stands: dict[int, Stand], plan: Arrangement
+    ) -> None:
         """Shadows fall on the set, and weakly on products that stand behind."""
         height, width = self.covered.shape
         shadows = ShadowMap((0, 0, width, height), self.sheet.light)
@@ -163,7 +173,9 @@ class _Picture:
             if stand := stands.get(id(piece)):
                 shadows.stand(stand.outline())
             elif not place.hangs:
-                shadows.stand(piece.outline(), cast=0.35 if plan.shelves else 0.75 if piece.brings_shadow else 1.0)
+                shadows.stand(
+                    piece.outline(), cast=0.35 if plan.shelves else 0.75 if piece.brings_shadow else 1.0
+                )
         kept *= shadows.transmission()
         self.scene *= (1.0 - (1.0 - kept) * (1.0 - 0.7 * self.covered))[..., None]
 
@@ -185,5 +197,6 @@ def _badges(done: Bytes3, plan: Arrangement, sheet: StyleSheet) -> None:
         x = min(max(0, round(place.right - 0.6 * face.shape[1])), width - face.shape[1])
         y = min(max(0, round(place.bottom - 0.9 * tall)), height - tall)
         part = done[y : y + tall, x : x + face.shape[1]]
-        part[:] = np.rint(part + (face.astype(np.float32) - part) * (0.94 * cover)[..., None]).astype(np.uint8)
-
+        part[:] = np.rint(part + (face.astype(np.float32) - part) * (0.94 * cover)[..., None]).astype(
+            np.uint8
+        )

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .colour import Floats
+from .colour import Floats, largest_channel
 from .cut_outline import Mask
 
 _REACH: Final = 3  # pixels to either side of the outline that may be mixed of product and table
@@ -24,7 +24,7 @@ def _box(mask: Mask, radius: int, grow: bool) -> Mask:
 
 def _seeds(picture: Floats, table: Floats, inside: Mask, band: Mask) -> Mask:
     """Pixels that are sure to be nothing but product: its inner part, and the middle of thin parts."""
-    away = np.asarray(np.abs(picture - table).max(axis=-1), np.float32)
+    away = largest_channel(np.asarray(cv2.absdiff(picture, table), np.float32))
     crest = cv2.dilate(np.where(inside, away, np.float32(0)), np.ones((5, 5), np.uint8))
     ridge = inside & band & (away >= 0.92 * crest)
     inner = inside & ~band

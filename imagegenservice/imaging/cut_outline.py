@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .colour import Floats
+from .colour import Floats, largest_channel, mean_channel
 from .cut_edges import DARK
 from .cut_edges import walls as find_walls
 from .cut_fill import surroundings
@@ -20,7 +20,8 @@ Labels = NDArray[np.int32]
 Window = tuple[slice, slice]
 
 _COARSE: Final = 4  # flooding through gaps and the table under the product are solved at this reduction
-_GAP: Final = 3  # a passage narrower than twice this, on that grid, may be a gap in a faint outline
+_GAP: Final = 3  # a passage narrower than twice this, on that grid, may be a gap in an outline
+_WIDE_GAP: Final = 14  # the same for a product as pale as its table
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class Outline:
     inside: Mask  # (h, w): the product, its see-through parts too, to the middle of its edge
     behind: Floats  # (h, w, 3): the table's ratio with the product's shadow on it, filled in behind the product
     glass: bool  # the product is mainly see-through
+    doubtful: bool  # a large part of it may be lost in a table of the same colour
 
 
 def disc(radius: int) -> NDArray[np.uint8]:
@@ -53,19 +55,19 @@ def label(mask: Mask, neighbours: int = 8) -> tuple[int, Labels, NDArray[np.int3
     return count, np.asarray(labels, np.int32), np.asarray(stats, np.int32)
 
 
-def _open_table(walls: Mask) -> Mask:
+def _open_table(walls: Mask, gap: int) -> Mask:
     """The free area reached from the frame without squeezing through gaps."""
     height, width = walls.shape
     size = (max(1, width // _COARSE), max(1, height // _COARSE))
     free = cv2.resize((~walls).astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.6
-    roomy = eroded(free, _GAP)
+    roomy = eroded(free, gap)
     _, labels, stats = label(roomy, 4)
     reached = np.zeros(len(stats), bool)
     for rim in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
         reached[rim] = True
     reached &= stats[:, cv2.CC_STAT_AREA] > 0.002 * size[0] * size[1]
     reached[0] = False
-    around = dilated(np.asarray(reached[labels], np.bool_), _GAP + 1)
+    around = dilated(np.asarray(reached[labels], np.bool_), gap + 1)
     around = cv2.resize(around.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) > 0
     return np.asarray(around & ~walls, np.bool_)
 
@@ -79,6 +81,29 @@ def _without_dust(inside: Mask) -> Mask:
     keep = areas >= max(12, 0.012 * int(areas[1:].max()))
     keep[0] = False
     return np.asarray(keep[labels], np.bool_)
+
+
+def _paleness(inside: Mask, reading: Reading, level: float) -> float:
+    """The share of the product that light and shade on a table could be."""
+    pale = inside & (reading.tint < reading.hue) & (reading.level > level) & (reading.level < 1.03)
+    return float(pale.sum()) / max(1.0, float(inside.sum()))
+
+
+def _with_pale_body(inside: Mask, walls: Mask, reading: Reading) -> tuple[Mask, bool]:
+    """Add what a pale product's broken outline encloses, unless it shows just the table; whether that is in doubt."""
+    if _paleness(inside, reading, 0.62) < 0.7:
+        return inside, False
+    wide = _without_dust(~_open_table(walls, _WIDE_GAP))
+    table = surroundings(reading.level[..., None], eroded(~wide, 2), _COARSE)[..., 0]
+    off = np.minimum(cv2.absdiff(reading.level, table), np.abs(reading.level - 1))
+    count, labels, stats = label(wide & ~inside, 4)
+    areas = np.maximum(stats[:, cv2.CC_STAT_AREA], 1)
+    exact = np.bincount(labels[off < 0.025], minlength=count) / areas
+    large = areas > 0.25 * float(inside.sum())
+    large[0] = False
+    print("POCKETS",areas[large],exact[large],inside.sum())
+    added = np.asarray((large & (exact < 0.4))[labels], np.bool_)
+    return inside | added, bool((large & (exact >= 0.4) & (exact < 0.8)).any())
 
 
 def _is_table(own: Mask, window: Window, reading: Reading, table: Floats, share: float) -> bool:
@@ -117,22 +142,39 @@ def _smoothed(inside: Mask) -> Mask:
     return np.asarray(soft > 0.5, np.bool_)
 
 
-def _slits(inside: Mask, reading: Reading, table: Floats) -> Mask:
-    """Openings too narrow to be told by their smoothness: pale patches that are just the table's colour.
+def _without_bites(inside: Mask) -> Mask:
+    """Fill the bites in a pale product's outline where its shade happens to be the table's."""
+    size = (inside.shape[1], inside.shape[0])
+    small = (max(1, size[0] // _COARSE), max(1, size[1] // _COARSE))
+    coarse = cv2.resize(inside.astype(np.float32), small, interpolation=cv2.INTER_AREA)
+    coarse = cv2.copyMakeBorder(coarse, 8, 8, 8, 8, cv2.BORDER_REPLICATE)
+    closed = cv2.morphologyEx(coarse, cv2.MORPH_CLOSE, disc(6))[8:-8, 8:-8]
+    whole = cv2.resize(closed, size, interpolation=cv2.INTER_LINEAR) > 0.5
+    _, labels, stats = label(np.asarray(whole & ~inside, np.bool_), 4)
+    small_enough = stats[:, cv2.CC_STAT_AREA] < 0.02 * float(inside.sum())
+    small_enough[0] = False
+    return np.asarray(inside | small_enough[labels], np.bool_)
 
-    Only looked for in products that are not pale themselves.
+
+def _slits(inside: Mask, reading: Reading, table: Floats) -> Mask:
+    """Pale patches of a product that is not pale: openings that show the table, slivers of its shadow outside.
+
+    The first are of the table's very colour; the second lie open to the table along much of their rim.
     """
     pale = inside & (reading.level > 0.62) & (reading.tint < reading.hue)
-    none = np.zeros_like(inside)
-    if pale.sum() > 0.35 * inside.sum():
-        return none
-    like = np.asarray(pale & (np.abs(reading.ratio - table).max(axis=-1) < 0.06), np.bool_)
+    whole = float(inside.sum())
+    if pale.sum() > 0.35 * whole:
+        return np.zeros_like(inside)
+    like = largest_channel(np.asarray(cv2.absdiff(reading.ratio, table), np.float32)) < 0.06
     count, labels, stats = label(pale, 4)
-    areas = stats[:, cv2.CC_STAT_AREA]
+    areas = np.maximum(stats[:, cv2.CC_STAT_AREA], 1)
     alike = np.bincount(labels[like], minlength=count) / areas
-    light = np.bincount(labels[like], weights=table[..., 1][like], minlength=count)
-    light = light / np.maximum(alike * areas, 1)
-    found = (areas >= 30) & (alike > 0.5) & (light > 0.75)
+    lit = np.bincount(labels.ravel(), weights=table[..., 1].ravel(), minlength=count) / areas
+    rim = np.bincount(labels[pale & ~eroded(pale, 1)], minlength=count)
+    outer = np.bincount(labels[dilated(~inside, 1)], minlength=count)
+    opening = (areas >= 30) & (alike > 0.5) & (lit > 0.75)
+    sliver = (outer > 0.4 * rim) & (areas >= 6) & (areas < 0.02 * whole)
+    found = opening | sliver
     found[0] = False
     return np.asarray(found[labels], np.bool_)
 
@@ -142,7 +184,7 @@ def _is_glass(inside: Mask, walls: Mask, reading: Reading, table: Floats) -> boo
     deep = eroded(inside, 9)
     total = max(1, int(deep.sum()))
     clear = deep & (reading.tint < reading.hue) & (reading.level > 0.5)
-    off = np.abs(reading.level - table.mean(axis=-1))
+    off = np.abs(reading.level - mean_channel(table))
     like_table = clear & ~walls & (off < 0.08)
     line = cv2.morphologyEx(reading.level, cv2.MORPH_CLOSE, disc(5)) - reading.level > 0.08
     lines = float((line & inside).sum()) / max(1, int(inside.sum()))
@@ -151,13 +193,12 @@ def _is_glass(inside: Mask, walls: Mask, reading: Reading, table: Floats) -> boo
 
 def _sharpened(inside: Mask, table_seen: Mask, reading: Reading, table: Floats, glass: bool) -> Mask:
     """Move the outline onto the steepest edge near it (watershed between sure product and sure table)."""
-    off = np.abs(reading.ratio - table).max(axis=-1)
+    off = largest_channel(cv2.absdiff(reading.ratio, table))
     strongest = cv2.dilate(off, np.ones((31, 31), np.uint8))
     clear = off / np.maximum(strongest, 2 * reading.edge)
     shade = (reading.tint < reading.hue) & (reading.level > DARK) & (reading.level < 1.03)
-    pale = glass or float((inside & shade).sum()) > 0.6 * float(inside.sum())
     sure = inside & ((clear > 0.6) | ((clear > 0.35) & ~shade & eroded(inside, 5)))
-    if pale:
+    if glass or _paleness(inside, reading, DARK) > 0.6:
         sure |= eroded(inside, 6 if glass else 8)
     markers = np.where(sure, 2, 0).astype(np.int32)
     markers[table_seen & ~sure] = 1
@@ -171,7 +212,7 @@ def _sharpened(inside: Mask, table_seen: Mask, reading: Reading, table: Floats, 
 def find_outline(reading: Reading) -> Outline:
     """Separate the product from its table."""
     walls = find_walls(reading)
-    inside = _without_dust(~_open_table(walls))
+    inside, doubtful = _with_pale_body(_without_dust(~_open_table(walls, _GAP)), walls, reading)
     table_seen = eroded(~inside, 2)
     table = surroundings(reading.ratio, table_seen, _COARSE)
     glass = _is_glass(inside, walls, reading, table)
@@ -184,6 +225,8 @@ def find_outline(reading: Reading) -> Outline:
     table = surroundings(reading.ratio, eroded(~inside, 4), _COARSE)
     if glass:
         inside = _smoothed(inside)
+    elif _paleness(inside, reading, 0.62) > 0.7:
+        inside = _without_bites(inside)
     else:
         inside &= ~_slits(inside, reading, table)
-    return Outline(inside, table, glass)
+    return Outline(inside, table, glass, doubtful)

@@ -10,14 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .backdrop import Backdrop
-from .colour import Floats
+from .colour import Floats, mean_channel
 from .cut_fill import surroundings
 
 _DIVISOR: Final = 0.25  # below this sRGB value a backdrop is too dark to divide by; differences count instead
 _RARE: Final = 4.7  # times the mean of half-normal noise: about one value in 5000 is larger
 FINE, COARSE = 1.2, 2.4  # pixels (sigma): lines and steps between these are edges; softer ones are shadows
 _OPPONENTS: Final = np.array([[1.0, -1.0, 0.0], [0.5, 0.5, -1.0]], np.float32)
-_MEAN: Final = np.full((1, 3), 1 / 3, np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +40,7 @@ def read(picture: Floats, backdrop: Backdrop) -> Reading:
     """Compare a gamma-coded (h, w, 3) picture with its backdrop."""
     light = backdrop.light
     ratio = 1 + (picture - light) / np.maximum(light, _DIVISOR)
-    level = np.asarray(cv2.transform(ratio, _MEAN), np.float32)
+    level = mean_channel(ratio)
     opponents = cv2.GaussianBlur(cv2.transform(ratio, _OPPONENTS), (0, 0), 1.0)
     tint = np.asarray(cv2.magnitude(opponents[..., 0], opponents[..., 1]), np.float32)
     fine, coarse = cv2.GaussianBlur(level, (0, 0), FINE), cv2.GaussianBlur(level, (0, 0), COARSE)

@@ -14,7 +14,7 @@ from .colour import Bytes3, Floats, decoded, luminance, to_linear
 from .cut_fill import spread
 from .cut_glass import Glass, see_through
 from .cut_matte import soften
-from .cut_outline import Mask, Outline, find_outline
+from .cut_outline import Mask, Outline, eroded, find_outline
 from .cut_reading import Reading, read
 
 _LONGEST: Final = 1024  # pixels; larger pictures are reduced first
@@ -110,13 +110,16 @@ def _card(picture: Bytes3) -> Cutout:
 
 
 def _quality(backdrop: Backdrop, reading: Reading, outline: Outline) -> float:
-    """How far the cut is to be trusted: a calm backdrop, and a product that is neither nothing nor everything."""
+    """How far the cut is to be trusted: a calm backdrop, and a clear outline round some of it."""
     inside = outline.inside
     area = float(inside.mean())
-    frame = np.concatenate([inside[0], inside[-1], inside[:, 0], inside[:, -1]])
-    if not 0.002 < area < 0.93 or float(frame.mean()) > 0.45 or reading.weave > 0.02:
+    frame = float(np.concatenate([inside[0], inside[-1], inside[:, 0], inside[:, -1]]).mean())
+    if not 0.002 < area < 0.93 or frame > 0.45 or reading.weave > 0.012 or outline.doubtful:
         return 0.0
-    return float(np.clip(backdrop.agreement - 0.5 * frame.mean() - 6 * reading.weave, 0, 1))
+    rim = inside & ~eroded(inside, 1)
+    near = cv2.dilate(reading.detail / reading.edge, np.ones((7, 7), np.uint8))
+    lost = float((near[rim] < 1).mean())  # share of the outline that follows no edge of the picture
+    return float(np.clip(backdrop.agreement - 0.5 * frame - 6 * reading.weave - max(0.0, lost - 0.05) * 2, 0, 1))
 
 
 def _box(mask: Mask) -> tuple[int, int, int, int]:
@@ -153,8 +156,8 @@ def _shadow(table: Floats, light: Floats, inside: Mask) -> Floats:
 def _faded(shadow: Floats) -> Floats:
     """The shadow without a hard edge where the arrays end."""
     height, width = shadow.shape
-    y = np.minimum(np.arange(height), np.arange(height)[::-1]) / max(1.0, 0.08 * height)
-    x = np.minimum(np.arange(width), np.arange(width)[::-1]) / max(1.0, 0.08 * width)
+    y = np.minimum(np.arange(height), np.arange(height)[::-1]).astype(np.float32) / max(1.0, 0.08 * height)
+    x = np.minimum(np.arange(width), np.arange(width)[::-1]).astype(np.float32) / max(1.0, 0.08 * width)
     keep = np.minimum(y, 1)[:, None] * np.minimum(x, 1)[None, :]
     keep = keep * keep * (3 - 2 * keep)
     return np.asarray(1 - (1 - shadow) * keep, np.float32)

@@ -34,7 +34,9 @@ def _bloomed(scene: Floats, strength: float, share: Floats) -> Floats:
     """Bright light spills over its surroundings, as in a lens."""
     small = cv2.resize(scene, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
     bright = np.maximum(np.asarray(small, np.float32) - np.float32(0.55), 0.0)
-    spill = blurred(bright, 0.02 * max(scene.shape[:2]) / 4) + blurred(bright, 0.06 * max(scene.shape[:2]) / 4)
+    spill = blurred(bright, 0.02 * max(scene.shape[:2]) / 4) + blurred(
+        bright, 0.06 * max(scene.shape[:2]) / 4
+    )
     whole = cv2.resize(spill, (scene.shape[1], scene.shape[0]), interpolation=cv2.INTER_LINEAR)
     glow = np.asarray(whole, np.float32) * (np.float32(0.35 * strength) * share)[..., None]
     return (scene + glow * np.maximum(1.0 - scene, 0.0)).astype(np.float32)

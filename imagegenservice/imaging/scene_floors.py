@@ -36,7 +36,9 @@ def _join(wall: Floats, floor: Floats, horizon: float, soft: float) -> Floats:
 def _seamless(wall: Floats, sheet: StyleSheet, horizon: float, rng: Rng) -> Floats:
     height, width = wall.shape[:2]
     _, y = grid(width, height)
-    tone = _lit(sheet, width, height, horizon) * (1.0 + 0.006 * noise(rng, width, height, width // 3, height // 3))
+    tone = _lit(sheet, width, height, horizon) * (
+        1.0 + 0.006 * noise(rng, width, height, width // 3, height // 3)
+    )
     floor = colour_of(sheet.palette.floor) * colour_of(sheet.light.tint) * tone[..., None]
     # In the bend of a cove the paper turns away from the light.
     bend = np.exp(-(((y - horizon) / 0.05) ** 2))

@@ -65,7 +65,9 @@ def clouds(rng: np.random.Generator, width: int, height: int, cells: int, octave
 def pool(width: int, height: int, centre: tuple[float, float], radius: tuple[float, float]) -> Floats:
     """A round patch of light, 1 in its centre; centre and radii as shares of the frame, a Gaussian."""
     x, y = grid(width, height)
-    return np.exp(-(((x - centre[0]) / radius[0]) ** 2) - ((y - centre[1]) / radius[1]) ** 2).astype(np.float32)
+    return np.exp(-(((x - centre[0]) / radius[0]) ** 2) - ((y - centre[1]) / radius[1]) ** 2).astype(
+        np.float32
+    )
 
 
 def blurred(image: Floats, sigma: float) -> Floats:
@@ -76,7 +78,9 @@ def blurred(image: Floats, sigma: float) -> Floats:
     height, width = image.shape[:2]
     if shrink == 1 or min(height, width) < 4 * shrink:
         return _gauss(image, sigma)
-    small = cv2.resize(image, (max(1, width // shrink), max(1, height // shrink)), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(
+        image, (max(1, width // shrink), max(1, height // shrink)), interpolation=cv2.INTER_AREA
+    )
     soft = _gauss(small, sigma / shrink)
     return np.asarray(cv2.resize(soft, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
 

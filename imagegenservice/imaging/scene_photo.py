@@ -1,6 +1,8 @@
-"""The shopper's own photograph as a set: out of focus behind a table that takes its colours from it."""
+"""The shopper's own photograph as a set: its own ground where it has one, else a table in front of it."""
 
 from __future__ import annotations
+
+from typing import Final
 
 import cv2
 import numpy as np
@@ -9,54 +11,96 @@ from ..styles import StyleSheet
 from .colour import Bytes3, Floats, luminance, to_linear
 from .scene_noise import blurred, clouds, colour_of, grid, noise, pool, smoothstep
 
+HORIZON: Final = 0.60
+"""Where the table would begin if it were up to the photograph, most of which is to be seen."""
+_CALM: Final = 0.30
+"""The share of the frame that has to be calm, from the bottom up, to be taken for ground."""
+_BUSY: Final = 9.0
+"""Mean step between neighbours (bytes, 96 pixels across) above which a row of pixels is no plain ground."""
 
-def stage_photo(photo: Bytes3, sheet: StyleSheet, width: int, height: int, horizon: float, seed: int) -> Floats:
-    """(height, width, 3) linear light: `photo` cropped to the frame, with a surface from row `horizon` (share) down.
 
-    Any photograph becomes a place to stand on: the surface is polished and mirrors what is behind it, so its
-    colours and its lights are the photograph's own.
+def stage_photo(
+    photo: Bytes3, sheet: StyleSheet, width: int, height: int, horizon: float, seed: int
+) -> Floats:
+    """(height, width, 3) linear light: `photo` cropped to the frame, never stretched, with ground to stand on.
+
+    Below the row `horizon` (a share of the height) lies the photograph's own ground, where it is calm enough to
+    be one; else a polished table that mirrors what is behind it, so that it has the photograph's colours.
     """
     rng = np.random.Generator(np.random.PCG64([seed, 5]))
-    behind = _cover(photo, width, height, horizon)
-    behind = blurred(behind, 0.006 * max(width, height))
+    whole = _cover(photo, width, height)
+    if ground_line(whole) <= horizon:
+        return _on_own_ground(to_linear(whole), horizon)
+    need = max(2, round(height * min(1.0, horizon + 0.04)))
+    frame = np.empty((height, width, 3), np.uint8)
+    frame[:need] = _cover(photo, width, need)
+    frame[need:] = frame[need - 1]
+    behind = blurred(to_linear(frame), 0.0035 * max(width, height))
     return _table(behind, sheet, horizon, rng)
 
 
-def _cover(photo: Bytes3, width: int, height: int, horizon: float) -> Floats:
-    """The photograph over the part of the frame above the table and a little more, centred, never stretched."""
+def ground_line(picture: Bytes3) -> float:
+    """The share of the height at which calm ground begins that reaches down to the bottom; 1 if there is none."""
+    small = np.asarray(cv2.resize(picture, (96, 96), interpolation=cv2.INTER_AREA), np.float32)
+    across = np.abs(np.diff(small, axis=1)).mean(axis=(1, 2))
+    down = np.abs(np.diff(small, axis=0, append=small[-1:])).mean(axis=(1, 2))
+    wide = small.std(axis=1).mean(axis=1) / 4.0
+    busy = (across + down) / 2 + wide > _BUSY
+    line = (int(np.flatnonzero(busy)[-1]) + 1) / 96 if busy.any() else 0.0
+    return max(line, 0.45) if line <= 1.0 - _CALM else 1.0
+
+
+def _on_own_ground(scene: Floats, horizon: float) -> Floats:
+    """What is further away than the products is out of focus; a wash of shade gives the ground weight."""
+    height, width = scene.shape[:2]
+    _, y = grid(width, height)
+    soft = blurred(scene, 0.006 * max(width, height))
+    softer = blurred(scene, 0.0022 * max(width, height))
+    far = smoothstep(horizon + 0.06, horizon - 0.10, y)[..., None]
+    mixed = softer + (soft - softer) * far
+    return (mixed * (1.0 - 0.10 * smoothstep(horizon, 1.0, y))[..., None]).astype(np.float32)
+
+
+def _cover(photo: Bytes3, width: int, height: int) -> Bytes3:
+    """The middle of the photograph in the size and shape asked for."""
     tall, wide = photo.shape[:2]
-    need = max(2, round(height * min(1.0, horizon + 0.16)))
-    scale = max(width / wide, need / tall)
-    across, down = min(wide, max(1, round(width / scale))), min(tall, max(1, round(need / scale)))
-    x, y = (wide - across) // 2, (tall - down) // 2
-    part = photo[y : y + down, x : x + across, :3]
+    scale = max(width / wide, height / tall)
+    across, down = min(wide, max(1, round(width / scale))), min(tall, max(1, round(height / scale)))
+    x, y = (wide - across) // 2, round((tall - down) * 0.6)
+    part = np.ascontiguousarray(photo[y : y + down, x : x + across, :3])
     how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    fitted = np.asarray(cv2.resize(np.ascontiguousarray(part), (width, need), interpolation=how), np.uint8)
-    frame = np.empty((height, width, 3), np.uint8)
-    frame[:need] = fitted
-    frame[need:] = fitted[-1:]
-    return to_linear(frame)
+    return np.asarray(cv2.resize(part, (width, height), interpolation=how), np.uint8)
 
 
 def _table(behind: Floats, sheet: StyleSheet, horizon: float, rng: np.random.Generator) -> Floats:
     height, width = behind.shape[:2]
     _, y = grid(width, height)
     rows = np.clip(np.abs(2.0 * horizon * height - np.arange(height) - 1), 0, height - 1).astype(np.int32)
-    seen = blurred(behind[rows], 0.03 * max(width, height))
-    mean = behind[: max(1, int(horizon * height))].mean(axis=(0, 1))
-    body = _surface(mean, sheet) * (1.0 + 0.03 * clouds(rng, width, height, 3, 3))[..., None]
-    mirror = 0.42 - 0.26 * smoothstep(horizon, 1.0, y)
+    seen = blurred(behind[rows], 0.02 * max(width, height))
+    body = _surface(_surroundings(behind[: max(1, int(horizon * height))]), sheet)
+    body = body * (1.0 + 0.04 * clouds(rng, width, height, 3, 3))[..., None]
+    mirror = 0.45 - 0.27 * smoothstep(horizon, 1.0, y)
     table = body + (seen - body) * mirror[..., None]
     light = pool(width, height, (0.42, horizon + 0.4 * (1 - horizon)), (0.8, 0.6))
-    table = table * (0.72 + 0.36 * light + 0.008 * noise(rng, width, height, width // 3, height // 3))[..., None]
-    shade = 1.0 - 0.35 * np.exp(-np.maximum(horizon - y, 0.0) / 0.04)
-    below = smoothstep(horizon - 0.002, horizon + 0.002, y)[..., None]
-    wall = behind * shade[..., None]
+    table = (
+        table * (0.74 + 0.38 * light + 0.008 * noise(rng, width, height, width // 3, height // 3))[..., None]
+    )
+    wall = behind * (1.0 - 0.35 * np.exp(-np.maximum(horizon - y, 0.0) / 0.035))[..., None]
+    edge = np.exp(-(((y - horizon - 0.003) / 0.0022) ** 2))[..., None]
+    table = table * (1.0 + 0.35 * edge)
+    below = smoothstep(horizon - 0.0015, horizon + 0.0015, y)[..., None]
     return (wall + (table - wall) * below).astype(np.float32)
 
 
+def _surroundings(behind: Floats) -> Floats:
+    """The mean colour of what is below on both sides: the ground of most pictures, not their subject."""
+    height, width = behind.shape[:2]
+    low, side = behind[height // 2 :], max(1, width // 4)
+    return np.concatenate([low[:, :side], low[:, -side:]], axis=1).mean(axis=(0, 1)).astype(np.float32)
+
+
 def _surface(mean: Floats, sheet: StyleSheet) -> Floats:
-    """The style's floor colour, moved half way to the photograph's own colour and lightness."""
+    """The photograph's own colour with a little of the style's floor, at the photograph's lightness."""
     own = colour_of(sheet.palette.floor)
     ratio = float(luminance(mean)) / max(float(luminance(own)), 1e-3)
-    return (own * np.float32(min(max(ratio, 0.15), 4.0) ** 0.5) * 0.6 + mean * 0.4).astype(np.float32)
+    return (own * np.float32(min(max(ratio, 0.05), 4.0)) * 0.25 + mean * 0.75).astype(np.float32)

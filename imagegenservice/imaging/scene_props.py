@@ -55,7 +55,9 @@ class Stand:
 
     def across(self, x0: int, x1: int) -> Floats:
         """(1, x1 - x0): -1 at its left edge, 1 at its right one."""
-        return ((np.arange(x0, x1, dtype=np.float32) + 0.5 - np.float32(self.x)) / np.float32(self.radius))[None, :]
+        return ((np.arange(x0, x1, dtype=np.float32) + 0.5 - np.float32(self.x)) / np.float32(self.radius))[
+            None, :
+        ]
 
     def _down(self, y0: int, y1: int) -> Floats:
         return (np.arange(y0, y1, dtype=np.float32) + 0.5 - np.float32(self.y))[:, None]
@@ -132,7 +134,11 @@ def _rod(scene: Floats, level: float, thick: float, sheet: StyleSheet) -> None:
     scene *= (1.0 - shade)[:, None, None]
     turn = np.clip(y / thick, -1.0, 1.0)
     round_ = np.sqrt(1.0 - turn * turn)
-    lit = 0.25 + 0.75 * np.clip(-0.6 * turn + 0.6 * round_, 0.0, 1.0) + 0.5 * np.exp(-(((turn + 0.45) / 0.25) ** 2))
+    lit = (
+        0.25
+        + 0.75 * np.clip(-0.6 * turn + 0.6 * round_, 0.0, 1.0)
+        + 0.5 * np.exp(-(((turn + 0.45) / 0.25) ** 2))
+    )
     cover = np.clip(thick + 0.5 - np.abs(y), 0.0, 1.0)
     metal = colour_of(sheet.palette.metal)[None, :] * lit[:, None]
     across = (np.arange(width, dtype=np.float32) / width)[None, :, None]

@@ -25,7 +25,9 @@ def build_set(
 
 
 @lru_cache(maxsize=4)
-def _drawn(sheet: StyleSheet, width: int, height: int, horizon: float, seed: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float16]]:
+def _drawn(
+    sheet: StyleSheet, width: int, height: int, horizon: float, seed: int
+) -> np.ndarray[tuple[int, ...], np.dtype[np.float16]]:
     """The drawn set, kept for the next picture of its kind, at half precision: 6 MB for a square picture."""
     rng = np.random.Generator(np.random.PCG64([seed, 3]))
     small = (max(8, -(-width // 2)), max(8, -(-height // 2)))

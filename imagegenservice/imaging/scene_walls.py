@@ -44,7 +44,9 @@ def _cove(sheet: StyleSheet, width: int, height: int, horizon: float, rng: Rng) 
     radius = 0.27 * min(width, height) if horizon > 0.36 else 0.20 * min(width, height)
     centre = (side * width, (horizon - 0.06) * height - radius * 0.35)
     disc = _disc(width, height, centre, radius)
-    shade = blurred(_disc(width, height, (centre[0] + radius * 0.10, centre[1] + radius * 0.08), radius), radius * 0.12)
+    shade = blurred(
+        _disc(width, height, (centre[0] + radius * 0.10, centre[1] + radius * 0.08), radius), radius * 0.12
+    )
     wall = wall * (1.0 - 0.28 * shade * (1.0 - disc))[..., None]
     return _mix(wall, colour_of(sheet.palette.accent), disc) * _window(sheet, width, height, rng)[..., None]
 

@@ -26,7 +26,11 @@ def boards(width: int, height: int, horizon: float, rng: np.random.Generator) ->
     number = np.minimum((depth * BOARDS).astype(np.int32), BOARDS - 1)
     slide = rng.uniform(0.0, 0.5, BOARDS).astype(np.float32)[number]
     texture = _texture(rng, width + width // 2)
-    x = (np.arange(width, dtype=np.float32)[None, :] / width - 0.5) / zoom[:, None] * 0.62 + 0.42 + slide[:, None]
+    x = (
+        (np.arange(width, dtype=np.float32)[None, :] / width - 0.5) / zoom[:, None] * 0.62
+        + 0.42
+        + slide[:, None]
+    )
     y = np.repeat((depth * BOARDS * _LINES)[:, None], width, axis=1)
     figure = np.asarray(
         cv2.remap(texture, (x * width).astype(np.float32), y.astype(np.float32), cv2.INTER_LINEAR), np.float32

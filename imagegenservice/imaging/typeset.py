@@ -42,7 +42,9 @@ def mounted(picture: Floats, paper: str, border: float) -> Cutout:
     clear = np.ones((tall, wide, 3), np.float32)
     nothing = np.zeros((tall, wide, 3), np.float32)
     ones = np.ones((tall, wide), np.float32)
-    return Cutout(sheet, alpha, clear, nothing, ones, (0, 0, wide, tall), lying=False, kind="card", quality=1.0)
+    return Cutout(
+        sheet, alpha, clear, nothing, ones, (0, 0, wide, tall), lying=False, kind="card", quality=1.0
+    )
 
 
 def name_card(name: str, paper: str, ink: str, size: int = 480) -> Bytes3:

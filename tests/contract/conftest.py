@@ -53,7 +53,7 @@ async def store(open_store: OpenStore) -> AsyncIterator[StateStore]:
         yield opened
 
 
-def make_bucket(server: str) -> str:
+def new_bucket(server: str) -> str:
     name = f"b{uuid4().hex}"
     request = urllib.request.Request(
         f"{server}/storage/v1/b?project=test-project",
@@ -65,16 +65,19 @@ def make_bucket(server: str) -> str:
 
 
 @pytest.fixture
-def storage_url(
-    storage_scheme: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> str:
+def bucket(gcs_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A new bucket of the fake-gcs-server, which the adapter is told to use."""
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", gcs_server)
+    return new_bucket(gcs_server)
+
+
+@pytest.fixture
+def storage_url(storage_scheme: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A URL of an empty storage."""
     if storage_scheme == "file":
         return f"file://{tmp_path}/pictures"
     if storage_scheme == "gs":
-        server = request.getfixturevalue("gcs_server")
-        monkeypatch.setenv("STORAGE_EMULATOR_HOST", server)
-        return f"gs://{make_bucket(server)}/some/prefix"
+        return f"gs://{request.getfixturevalue('bucket')}/some/prefix"
     return f"{storage_scheme}://"
 
 

@@ -17,7 +17,7 @@ from typing import Any, Literal, Self, TypeVar
 from urllib.parse import quote
 
 import google_crc32c
-from google.api_core.exceptions import GoogleAPIError, NotFound, PreconditionFailed
+from google.api_core.exceptions import BadRequest, GoogleAPIError, NotFound, PreconditionFailed
 from google.auth.credentials import AnonymousCredentials, Credentials
 from google.auth.exceptions import GoogleAuthError
 from google.auth.transport.requests import AuthorizedSession
@@ -175,7 +175,9 @@ class Gcs(ObjectStorage):
         if there.size != len(data) or there.crc32c != checksum:
             raise AlreadyExists
         there.custom_time = datetime.now(UTC)
-        there.patch(**self._patience)
+        # Refused when somebody has just set a later one, which is as good.
+        with suppress(BadRequest):
+            there.patch(**self._patience)
 
     def _get(self, bucket: Untyped, name: str) -> bytes:
         try:
