@@ -114,6 +114,8 @@ class Carrier:
                         await self._show(leader.stage, leader.progress)
         except GenerationNotFound:
             return False
+        if leader.completed_at is not None and leader.completed_at < self._claim.generation.created_at:
+            return False  # it ended before this order, and nothing worth keeping came of it
         if leader.status is Status.COMPLETED and leader.asset is not None:
             result = Result(asset=leader.asset, engine=leader.engine, engine_faults=leader.engine_faults)
             return await self._accept(result, from_cache=False)

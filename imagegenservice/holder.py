@@ -42,7 +42,7 @@ class Holder:
 
     async def start(self) -> None:
         """Take the lease. Raises Unavailable."""
-        await self._register()
+        self._document = await self._register(self.id)
         self._task = asyncio.create_task(self._beat())
 
     async def stop(self) -> None:
@@ -56,28 +56,32 @@ class Holder:
             except ImageGenError as exc:
                 log.warning("the lease could not be given back; it runs out", extra={"cause": exc.reason})
 
-    async def _register(self) -> None:
+    async def _register(self, holder_id: str) -> Document:
         until = now() + self._lease
-        self._document = await self._store.create(Document(KIND, self.id, identity(), machine(), until))
+        return await self._store.create(Document(KIND, holder_id, identity(), machine(), until))
 
     async def _beat(self) -> None:
         while True:
             await asyncio.sleep(self._lease.total_seconds() / 3)
             try:
                 await self._renew()
-            except VersionConflict:
-                log.warning("this process was taken for dead; it begins anew")
-                self._on_lost()
-                self.id = _new_id()
-                self._document = None
             except ImageGenError as exc:
                 log.warning("the heartbeat could not be stored", extra={"cause": exc.reason})
 
     async def _renew(self) -> None:
+        if self._document is not None:
+            fresh = replace(self._document, expires_at=now() + self._lease)
+            try:
+                self._document = await self._store.replace(fresh)
+            except VersionConflict:
+                self._document = None
+                self._on_lost()
+                log.warning("this process was taken for dead; it begins anew")
         if self._document is None:
-            await self._register()
-            return
-        self._document = await self._store.replace(replace(self._document, expires_at=now() + self._lease))
+            # Registered before it is used: what an unknown holder leaves behind, nobody would find.
+            renewed = _new_id()
+            self._document = await self._register(renewed)
+            self.id = renewed
 
 
 def _new_id() -> str:

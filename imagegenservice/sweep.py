@@ -11,7 +11,7 @@ from typing import Final
 from . import fingerprints, gallery, holder, idempotency, records
 from .errors import ImageGenError, Unavailable, VersionConflict
 from .gallery import Gallery
-from .holder import Holder
+from .holder import Holder, machine, surely_dead
 from .model import Document
 from .ports import StateStore
 from .records import FREE, Claim, HeldByAnother, Records, now

@@ -17,6 +17,7 @@ class Asked:
     method: str
     path: str
     headers: Mapping[str, str]
+    """Their names in lower case."""
     body: bytes
 
 
@@ -36,7 +37,8 @@ def serving(answer: Callable[[Asked], Answer]) -> Iterator[str]:
 
         def handle_any(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)
-            given = answer(Asked(self.command, self.path, dict(self.headers), self.rfile.read(length)))
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            given = answer(Asked(self.command, self.path, headers, self.rfile.read(length)))
             self.send_response(given.status)
             for name, value in (given.headers or {}).items():
                 self.send_header(name, value)
@@ -44,7 +46,7 @@ def serving(answer: Callable[[Asked], Answer]) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(given.body)
 
-        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any  # noqa: N815 - the library's names
 
         def log_message(self, *_: object) -> None:
             pass
