@@ -32,7 +32,7 @@ lint: setup ## Look for faults without running anything
 	$(BIN)/ruff check .
 	$(BIN)/codespell
 	$(BIN)/python protos/generate.py --check
-	$(BIN)/python docs/settings_table.py --check
+	PYTHONPATH=. $(BIN)/python docs/settings_table.py --check
 
 type: setup ## Check the types
 	$(BIN)/mypy
@@ -44,7 +44,7 @@ proto: setup ## Generate imagegenservice/pb from protos/
 	$(BIN)/python protos/generate.py
 
 docs: setup ## Write README's table of settings anew
-	$(BIN)/python docs/settings_table.py
+	PYTHONPATH=. $(BIN)/python docs/settings_table.py
 
 lock: setup ## Compile requirements*.in, for Python 3.11 and newer
 	$(BIN)/uv pip compile $(LOCK) requirements.in -o requirements.txt

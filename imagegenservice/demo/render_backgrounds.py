@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from .render_develop import encode
 from .render_shapes import Floats, smoothstep
-from .render_surfaces import clouds, linear, noise
+from .render_surfaces import clouds, linear, noise, specks
 
 WIDTH, HEIGHT = 1280, 960
 HORIZON = 0.40
@@ -40,37 +40,42 @@ def _points(across: Floats, away: Floats, height: float = 0.0) -> Floats:
 def _discs(width: int, height: int, lights: int, radius: float, seed: int) -> Floats:
     """Out-of-focus lights (height, width, 3): soft-edged discs, most of them in the upper part."""
     rng = _seed(seed)
-    canvas = np.zeros((height, width, 3), np.float32)
+    canvas = np.zeros((height // 2, width // 2, 3), np.float32)
     for _ in range(lights):
-        centre = (int(rng.uniform(0, width) * 16), int(rng.beta(1.4, 2.6) * height * 0.75 * 16))
-        size = int(radius * rng.uniform(0.5, 1.25) * 16)
+        centre = (int(rng.uniform(0, width) * 8), int(rng.beta(1.4, 2.6) * height * 0.75 * 8))
+        size = int(radius * rng.uniform(0.5, 1.25) * 8)
         warmth = rng.uniform(0, 1)
         colour = np.array([1.0, 0.80 + 0.12 * warmth, 0.45 + 0.4 * warmth]) * rng.uniform(0.06, 0.5)
         layer = np.zeros_like(canvas)
         cv2.circle(layer, centre, size, colour.tolist(), -1, cv2.LINE_AA, 4)
-        cv2.circle(layer, centre, size, (colour * 1.25).tolist(), 2, cv2.LINE_AA, 4)
+        cv2.circle(layer, centre, size, (colour * 1.2).tolist(), 2, cv2.LINE_AA, 4)
         canvas += layer
-    return cv2.GaussianBlur(canvas, (0, 0), radius / 14).astype(np.float32)
+    return np.asarray(cv2.resize(_blurred(canvas, radius / 24), (width, height)), np.float32)
 
 
 def _blurred(image: Floats, sigma: float) -> Floats:
-    return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), np.float32)
+    """Gaussian blur; wide ones on a smaller image, which the eye cannot tell."""
+    step = max(1, int(sigma / 5))
+    small = (max(1, image.shape[1] // step), max(1, image.shape[0] // step))
+    soft = cv2.GaussianBlur(cv2.resize(image, small, interpolation=cv2.INTER_AREA), (0, 0), sigma / step)
+    return np.asarray(cv2.resize(soft, image.shape[1::-1], interpolation=cv2.INTER_CUBIC), np.float32)
 
 
 def _planks(across: Floats, away: Floats) -> tuple[Floats, Floats]:
     """Colour (N, 3) and gloss (N,) of oak boards that run from left to right."""
-    board = np.floor(away / np.float32(0.62))
-    within = away / np.float32(0.62) - board
+    board = np.floor(away / np.float32(0.5))
+    within = away / np.float32(0.5) - board
     shift = board * np.float32(7.31) % 5
     q = _points(across + shift, away)
     stretched = q * np.array([[0.16], [1], [1]], np.float32) + board.ravel() * np.float32(3.7)
     bend = noise(stretched, 2.0) + 0.5 * noise(stretched, 5.0, 3.0)
-    rings = (stretched[2] * 5 + bend * 2.2) % 1
-    late = smoothstep(0.3, 0.95, rings) * smoothstep(1.0, 0.95, rings)
-    fibre = noise(q * np.array([[0.5], [1], [9]], np.float32), 9.0)
-    pores = smoothstep(0.70, 0.82, noise(q * np.array([[0.35], [1], [7]], np.float32), 14.0, 5.0))
+    rings = (stretched[2] * 9 + bend * 2.6) % 1
+    late = smoothstep(0.2, 0.9, rings) * smoothstep(1.0, 0.9, rings)
+    fine = clouds(q * np.array([[0.05], [1], [1]], np.float32), 150.0, 3)
+    fibre = 0.5 * noise(q * np.array([[0.06], [1], [1]], np.float32), 70.0) + 0.6 * fine
+    pores = smoothstep(0.68, 0.80, noise(q * np.array([[0.045], [1], [1]], np.float32), 210.0, 5.0))
     hue = (board * np.float32(0.377) % 1).ravel()
-    mix = np.clip(0.50 * late + 0.30 * fibre + 0.22 * pores + 0.35 * hue - 0.1, 0, 1)
+    mix = np.clip(0.26 * late + 0.50 * fibre + 0.30 * pores + 0.30 * hue - 0.15, 0, 1)
     colour = linear("c99a68").T * (1 - mix[:, None]) + linear("7a4d2a").T * mix[:, None]
     seam = smoothstep(0.018, 0.004, np.minimum(within, 1 - within).ravel())
     return colour * (1 - 0.75 * seam[:, None]), 1 - 0.6 * seam - 0.3 * pores
@@ -79,13 +84,11 @@ def _planks(across: Floats, away: Floats) -> tuple[Floats, Floats]:
 def _terrazzo(across: Floats, away: Floats) -> tuple[Floats, Floats]:
     """Colour (N, 3) and gloss (N,) of a pale stone sill with chips."""
     q = _points(across, away)
-    tone = 0.93 + 0.10 * (clouds(q, 1.3) - 0.5)
-    colour = linear("dcd6cb").T * tone[:, None]
-    for step, (code, scale, rare) in enumerate(
-        [("b7a692", 9.0, 0.70), ("8d8a84", 13.0, 0.74), ("c9a48a", 11.0, 0.75), ("f4f0e8", 15.0, 0.68)]
-    ):
-        bent = q + np.float32(0.03) * (np.stack([noise(q, 16.0, s) for s in (1.0, 11.0, 21.0)]) - np.float32(0.5))
-        chip = smoothstep(rare, rare + 0.03, noise(bent, scale, 31.0 * step + 7))[:, None]
+    tone = 0.93 + 0.10 * (clouds(q, 1.3) - 0.5) + 0.05 * (noise(q, 60.0) - 0.5)
+    colour = linear("d9d3c8").T * tone[:, None]
+    for step, (code, scale) in enumerate([("a99a88", 13.0), ("77736c", 19.0), ("bd9279", 23.0), ("f0ebe2", 16.0)]):
+        turned = q + np.array([[0.37], [0.11], [0.53]], np.float32) * step
+        chip = specks(turned, scale, 0.46)[:, None] * 0.75
         colour = colour * (1 - chip) + linear(code).T * chip
     return colour, np.ones(q.shape[1], np.float32)
 
@@ -106,13 +109,13 @@ def _wall(width: int, height: int) -> Floats:
     light = np.exp(-((x - 0.15) ** 2) * 1.6)[..., None]
     wall = linear("b9a58c").T[None] * (0.30 + 0.75 * light)
     frame = smoothstep(0.02, 0.05, x) * smoothstep(0.50, 0.47, x) * smoothstep(0.36, 0.33, y)
-    bar = smoothstep(0.004, 0.016, np.abs(x - 0.26)) * smoothstep(0.004, 0.016, np.abs(y - 0.14))
+    bar = smoothstep(0.008, 0.022, np.abs(x - 0.26)) * smoothstep(0.008, 0.022, np.abs(y - 0.14))
     pane = (frame * bar)[..., None]
-    wall = wall * (1 - pane) + np.array([2.3, 2.25, 2.1], np.float32) * pane
+    wall = wall * (1 - pane) + np.array([1.5, 1.46, 1.36], np.float32) * pane
     leaf = clouds(_points(x, y), (9.0, 1.0, 6.0), 3).reshape(x.shape)
-    plant = smoothstep(0.46, 0.56, leaf) * smoothstep(0.30, 0.12, np.hypot(x - 1.15, y - 0.12))
+    plant = smoothstep(0.40, 0.50, leaf) * smoothstep(0.34, 0.16, np.hypot(x - 1.12, y - 0.14))
     plant = plant[..., None]
-    return np.asarray(wall * (1 - plant) + linear("4d6238").T[None] * 0.8 * plant, np.float32)
+    return np.asarray(wall * (1 - plant) + linear("4d6238").T[None] * plant, np.float32)
 
 
 def _garden(width: int, height: int) -> Floats:
@@ -162,7 +165,7 @@ def _halved(light: Floats) -> NDArray[np.uint8]:
 
 def _oak_table(width: int, height: int) -> NDArray[np.uint8]:
     """Oak boards in the sun before a warm wall."""
-    behind = _blurred(_wall(width, height), height / 48) + 0.5 * _discs(width, height, 14, height / 26, 8)
+    behind = _blurred(_wall(width, height), height / 62)
     sun, shade = np.array([1.25, 1.08, 0.80], np.float32), np.array([0.40, 0.42, 0.46], np.float32)
     return _halved(_lay(_planks, behind, 0.40, sun, shade))
 

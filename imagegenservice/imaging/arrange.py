@@ -15,6 +15,7 @@ OPEN_FLOOR: Final = 10
 """More than this many pieces stand on shelves: a floor would hide those at the back."""
 _COPIES: Final = 3
 _PIECES: Final = 7
+_FULL: Final = 0.88  # many pieces need the frame, however much air a style would like
 """Copies of a product are shown up to so many of each, while so many pieces in all are not exceeded."""
 
 
@@ -83,6 +84,7 @@ def arrange(
     """
     rng = np.random.Generator(np.random.PCG64([seed, 1]))
     units = _pieces(shapes)
+    fill += max(0.0, _FULL - fill) * min(1.0, (len(units) - 1) / 7)
     if len(units) > OPEN_FLOOR:
         return _on_shelves(_singles(shapes), width, height, fill)
     block = settle(ways_of(units, rng), width, height, fill=fill, rise=rise, rng=rng)

@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-HIDDEN: Final = 0.08
+HIDDEN: Final = 0.11
 """The share of a piece's box that a piece before it may cover."""
 _BEHIND: Final = 0.93
 """Each row further back is shown smaller by this."""
@@ -58,12 +58,16 @@ def ways_of(units: Sequence[Unit], rng: np.random.Generator) -> list[Way]:
     flip = bool(rng.integers(2))
     ways = []
     for count in range(min(1, len(standing)), min(4, len(standing)) + 1):
-        rows = [_crown(row, flip=flip ^ bool(i % 2)) for i, row in enumerate(_split(standing, count))]
-        for mixed in _with_hung(rows, hung, flip=flip):
-            ways += [
-                Way(mixed, shift) for shift in ((0.0, -0.3 if flip else 0.3) if len(mixed) > 1 else (0.0,))
-            ]
+        for split in _splits(standing, count):
+            rows = [_crown(row, flip=flip ^ bool(i % 2)) for i, row in enumerate(split)]
+            ways += [way for mixed in _with_hung(rows, hung, flip=flip) for way in _shifted(mixed, flip=flip)]
     return ways
+
+
+def _shifted(rows: tuple[tuple[Unit, ...], ...], *, flip: bool) -> list[Way]:
+    """Rows in line, and every other one moved aside so that it looks through the gaps of the one before it."""
+    straight = Way(rows, 0.0)
+    return [straight, Way(rows, -0.3 if flip else 0.3)] if len(rows) > 1 else [straight]
 
 
 def _with_hung(
@@ -96,6 +100,16 @@ def settle(
     found = [stage.largest(way) for way in ways]
     _, blocks = max(found, key=lambda pair: pair[0])
     return stage.centred(blocks)
+
+
+def _splits(units: Sequence[Unit], rows: int) -> list[list[list[Unit]]]:
+    """Even rows, and rows that grow towards the front."""
+    even = _split(units, rows)
+    if rows < 2 or len(even[0]) < 2:
+        return [even]
+    sizes = [len(even[0]) - 1, *(len(row) for row in even[1:-1]), len(even[-1]) + 1]
+    ends = np.cumsum(sizes)
+    return [even, [list(units[end - size : end]) for size, end in zip(sizes, ends, strict=True)]]
 
 
 def _split(units: Sequence[Unit], rows: int) -> list[list[Unit]]:
@@ -161,7 +175,7 @@ class _Stage:
     def _size(self, unit: Unit, size: float, behind: int) -> tuple[float, float]:
         scale = size * unit.weight * _BEHIND**behind
         wide, tall = scale * unit.aspect**0.5, scale / unit.aspect**0.5
-        shrink = min(1.0, 0.5 * self.height / tall, self.fill * 0.8 * self.width / wide)
+        shrink = min(1.0, 0.6 * self.height / tall, self.fill * 0.8 * self.width / wide)
         return wide * shrink, tall * shrink
 
     def _stand(self, way: Way, size: float) -> list[Block]:

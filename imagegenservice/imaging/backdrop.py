@@ -1,4 +1,4 @@
-"""A cut-out starts from what it is cut out of: the empty backdrop, as it was lit, behind the whole product."""
+"""A cut-out starts from the empty backdrop behind the whole product, as it was lit."""
 
 from __future__ import annotations
 

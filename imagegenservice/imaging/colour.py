@@ -72,7 +72,7 @@ def luminance(linear: Floats) -> Floats:
 
 
 def largest_channel(values: Floats) -> Floats:
-    """(h, w, 3) to the (h, w) largest of the three channels; many times quicker than a reduction over them."""
+    """(h, w, 3) to the (h, w) largest of the three channels; much quicker than a reduction."""
     return np.maximum(np.maximum(values[..., 0], values[..., 1]), values[..., 2])
 
 

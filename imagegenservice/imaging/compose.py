@@ -105,7 +105,7 @@ def _flat(cutout: Cutout) -> bool:
     x0, y0, x1, y1 = cutout.box
     clear = cutout.through[y0:y1, x0:x1].mean(axis=2)
     solid = np.maximum(cutout.alpha[y0:y1, x0:x1], 1.0 - clear)
-    return not cutout.lying and float((solid > 0.3).mean()) < 0.33
+    return not cutout.lying and x1 - x0 > 1.05 * (y1 - y0) and float((solid > 0.3).mean()) < 0.36
 
 
 def _rows(plan: Arrangement) -> list[list[Place]]:

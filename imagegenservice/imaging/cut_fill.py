@@ -1,4 +1,4 @@
-"""Values known in some pixels are carried smoothly into the others: the table under a product, its edge's colour."""
+"""The table under a product is not in the picture; it is carried in smoothly from what is seen round it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def spread(values: Floats, known: Floats) -> Floats:
 
 
 def surroundings(values: Floats, empty: NDArray[np.bool_], reduce: int) -> Floats:
-    """A smooth (h, w, c) surface through `values` at the `empty` pixels, solved on a grid `reduce` times coarser."""
+    """A smooth (h, w, c) surface through `values` at the `empty` pixels, on a grid `reduce` times coarser."""
     height, width = empty.shape
     size = (max(1, width // reduce), max(1, height // reduce))
     weight = np.asarray(empty, np.float32)

@@ -1,4 +1,4 @@
-"""Glass keeps its edges, lights and contents on any table: what it lets through is told from what it shows itself."""
+"""Glass keeps its edges, lights and contents on any table: what passes it is told from what it shows itself."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _half(values: Floats) -> Floats:
 def _solid(reading: Reading) -> Floats:
     """Contents and fittings: what is coloured, or dark over an area, with the lights on it."""
     coloured = _ramp(_half(reading.tint), 0.8 * reading.hue, 1.6 * reading.hue)
-    coloured = cv2.morphologyEx(coloured, cv2.MORPH_OPEN, disc(2))
+    coloured = np.asarray(cv2.morphologyEx(coloured, cv2.MORPH_OPEN, disc(2)), np.float32)
     dark = cv2.morphologyEx(1 - _half(reading.level), cv2.MORPH_OPEN, disc(2))
     solid = np.maximum(coloured, _ramp(np.asarray(dark, np.float32), 0.3, 0.5))
     closed = cv2.GaussianBlur(cv2.morphologyEx(solid, cv2.MORPH_CLOSE, disc(4)), (0, 0), 0.7)
@@ -51,8 +51,11 @@ def _solid(reading: Reading) -> Floats:
 def _grain(reading: Reading) -> Floats:
     """0..1: fine texture without a direction, such as salt's, unlike the long edges of glass itself."""
     level = _half(reading.level)
-    x, y = cv2.Sobel(level, cv2.CV_32F, 1, 0, scale=1 / 8), cv2.Sobel(level, cv2.CV_32F, 0, 1, scale=1 / 8)
-    limit = np.minimum(1, 0.03 / np.maximum(cv2.magnitude(x, y), 1e-6))  # one hard edge must not outvote grains
+    x = np.asarray(cv2.Sobel(level, cv2.CV_32F, 1, 0, scale=1 / 8), np.float32)
+    y = np.asarray(cv2.Sobel(level, cv2.CV_32F, 0, 1, scale=1 / 8), np.float32)
+    limit = np.minimum(
+        1, 0.03 / np.maximum(cv2.magnitude(x, y), 1e-6)
+    )  # one hard edge must not outvote grains
     x, y = x * limit, y * limit
     xx, yy, xy = (cv2.GaussianBlur(part, (0, 0), 2.5) for part in (x * x, y * y, x * y))
     energy = xx + yy
@@ -60,7 +63,7 @@ def _grain(reading: Reading) -> Floats:
     rough = np.sqrt(energy) / _half(reading.edge)
     white = _ramp(level, 0.75, 0.92)
     grain = white * _ramp(rough, 0.6, 1.4) * (1 - _ramp(directed, 0.3, 0.7))
-    grain = _ramp(cv2.GaussianBlur(grain, (0, 0), 6.0), 0.2, 0.55)
+    grain = _ramp(np.asarray(cv2.GaussianBlur(grain, (0, 0), 6.0), np.float32), 0.2, 0.55)
     size = (reading.level.shape[1], reading.level.shape[0])
     return np.asarray(cv2.resize(grain, size, interpolation=cv2.INTER_LINEAR), np.float32)
 

@@ -1,4 +1,4 @@
-"""Soft edges: how much of each edge pixel is product, and the product's own colour there without the old table's."""
+"""Soft edges: how much of each edge pixel is product, and the product's own colour there."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def soften(picture: Floats, table: Floats, inside: Mask) -> tuple[Floats, Floats
 
 
 def _unmixed(seen: Floats, back: Floats, own: Floats, share: Floats) -> Floats:
-    """The table's part taken out of edge pixels; the fainter the pixel, the more its colour is the inner one."""
+    """The table's part taken out of edge pixels; the fainter one is, the more its colour is the inner one."""
     part = share[:, None]
     clean = np.clip((seen - (1 - part) * back) / np.maximum(part, 0.05), 0, 1)
     sure = np.clip((part - 0.6) / 0.4, 0, 1)

@@ -1,4 +1,4 @@
-"""The product's outline: everything that smooth neutral light and shade, reached from the frame, cannot explain."""
+"""The outline of a product: what smooth neutral light and shade, reached from the frame, cannot explain."""
 
 from __future__ import annotations
 
@@ -29,9 +29,27 @@ class Outline:
     """Where the product is, and what the table looks like behind it."""
 
     inside: Mask  # (h, w): the product, its see-through parts too, to the middle of its edge
-    behind: Floats  # (h, w, 3): the table's ratio with the product's shadow on it, filled in behind the product
+    behind: (
+        Floats  # (h, w, 3): the table's ratio with the product's shadow on it, filled in behind the product
+    )
     glass: bool  # the product is mainly see-through
     doubtful: bool  # a large part of it may be lost in a table of the same colour
+
+
+def lies_flat(outline: Outline, reading: Reading) -> bool:
+    """Whether the product looks like clothing laid out flat: large, symmetric, without any modelling.
+
+    What stands shows a light and a shaded side; cloth photographed from above is lit alike everywhere.
+    """
+    inside = outline.inside
+    rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
+    if outline.glass or not len(rows):
+        return False
+    own = inside[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    alike = float((own & own[:, ::-1]).sum()) / float((own | own[:, ::-1]).sum())
+    level = cv2.GaussianBlur(reading.level, (0, 0), 8.0)[eroded(inside, 12)]
+    even = level.size > 0 and float(np.percentile(level, 95) - np.percentile(level, 5)) < 0.12
+    return even and alike > 0.85 and inside.mean() > 0.15 and own.mean() < 0.9
 
 
 def disc(radius: int) -> NDArray[np.uint8]:
@@ -84,13 +102,13 @@ def _without_dust(inside: Mask) -> Mask:
 
 
 def _paleness(inside: Mask, reading: Reading, level: float) -> float:
-    """The share of the product that light and shade on a table could be."""
-    pale = inside & (reading.tint < reading.hue) & (reading.level > level) & (reading.level < 1.03)
+    """The share of the product that is neutral and, relative to the table, lighter than `level`."""
+    pale = inside & (reading.tint < reading.hue) & (reading.level > level)
     return float(pale.sum()) / max(1.0, float(inside.sum()))
 
 
 def _with_pale_body(inside: Mask, walls: Mask, reading: Reading) -> tuple[Mask, bool]:
-    """Add what a pale product's broken outline encloses, unless it shows just the table; whether that is in doubt."""
+    """Add what a pale product's broken outline encloses, unless that is just the table; and whether it is in doubt."""
     if _paleness(inside, reading, 0.62) < 0.7:
         return inside, False
     wide = _without_dust(~_open_table(walls, _WIDE_GAP))
@@ -101,7 +119,6 @@ def _with_pale_body(inside: Mask, walls: Mask, reading: Reading) -> tuple[Mask, 
     exact = np.bincount(labels[off < 0.025], minlength=count) / areas
     large = areas > 0.25 * float(inside.sum())
     large[0] = False
-    print("POCKETS",areas[large],exact[large],inside.sum())
     added = np.asarray((large & (exact < 0.4))[labels], np.bool_)
     return inside | added, bool((large & (exact >= 0.4) & (exact < 0.8)).any())
 
@@ -151,13 +168,14 @@ def _without_bites(inside: Mask) -> Mask:
     closed = cv2.morphologyEx(coarse, cv2.MORPH_CLOSE, disc(6))[8:-8, 8:-8]
     whole = cv2.resize(closed, size, interpolation=cv2.INTER_LINEAR) > 0.5
     _, labels, stats = label(np.asarray(whole & ~inside, np.bool_), 4)
-    small_enough = stats[:, cv2.CC_STAT_AREA] < 0.02 * float(inside.sum())
-    small_enough[0] = False
-    return np.asarray(inside | small_enough[labels], np.bool_)
+    areas = stats[:, cv2.CC_STAT_AREA]
+    bite = (areas > 200) & (areas < 0.03 * float(inside.sum()))  # what is less is but a rounded inner corner
+    bite[0] = False
+    return np.asarray(inside | bite[labels], np.bool_)
 
 
 def _slits(inside: Mask, reading: Reading, table: Floats) -> Mask:
-    """Pale patches of a product that is not pale: openings that show the table, slivers of its shadow outside.
+    """Pale patches of a product that is not pale: openings that show the table, slivers of shadow outside.
 
     The first are of the table's very colour; the second lie open to the table along much of their rim.
     """
@@ -180,7 +198,7 @@ def _slits(inside: Mask, reading: Reading, table: Floats) -> Mask:
 
 
 def _is_glass(inside: Mask, walls: Mask, reading: Reading, table: Floats) -> bool:
-    """Whether most of the product lets the table through: neutral, near the table's light, with dark lines."""
+    """Whether most of the product lets the table through: neutral, near the table's light, dark lines."""
     deep = eroded(inside, 9)
     total = max(1, int(deep.sum()))
     clear = deep & (reading.tint < reading.hue) & (reading.level > 0.5)
@@ -193,7 +211,7 @@ def _is_glass(inside: Mask, walls: Mask, reading: Reading, table: Floats) -> boo
 
 def _sharpened(inside: Mask, table_seen: Mask, reading: Reading, table: Floats, glass: bool) -> Mask:
     """Move the outline onto the steepest edge near it (watershed between sure product and sure table)."""
-    off = largest_channel(cv2.absdiff(reading.ratio, table))
+    off = largest_channel(np.asarray(cv2.absdiff(reading.ratio, table), np.float32))
     strongest = cv2.dilate(off, np.ones((31, 31), np.uint8))
     clear = off / np.maximum(strongest, 2 * reading.edge)
     shade = (reading.tint < reading.hue) & (reading.level > DARK) & (reading.level < 1.03)

@@ -1,4 +1,4 @@
-"""What tells a product from its backdrop is read off the picture once, with the backdrop's light divided out."""
+"""What tells a product from its backdrop is read off once, with the backdrop's light divided out."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _percentile(values: Floats, share: float) -> float:
 def read(picture: Floats, backdrop: Backdrop) -> Reading:
     """Compare a gamma-coded (h, w, 3) picture with its backdrop."""
     light = backdrop.light
-    ratio = 1 + (picture - light) / np.maximum(light, _DIVISOR)
+    ratio = np.float32(1) + (picture - light) / np.maximum(light, np.float32(_DIVISOR))
     level = mean_channel(ratio)
     opponents = cv2.GaussianBlur(cv2.transform(ratio, _OPPONENTS), (0, 0), 1.0)
     tint = np.asarray(cv2.magnitude(opponents[..., 0], opponents[..., 1]), np.float32)

@@ -14,7 +14,7 @@ from .colour import Bytes3, Floats, decoded, luminance, to_linear
 from .cut_fill import spread
 from .cut_glass import Glass, see_through
 from .cut_matte import soften
-from .cut_outline import Mask, Outline, eroded, find_outline
+from .cut_outline import Mask, Outline, eroded, find_outline, lies_flat
 from .cut_reading import Reading, read
 
 _LONGEST: Final = 1024  # pixels; larger pictures are reduced first
@@ -119,7 +119,9 @@ def _quality(backdrop: Backdrop, reading: Reading, outline: Outline) -> float:
     rim = inside & ~eroded(inside, 1)
     near = cv2.dilate(reading.detail / reading.edge, np.ones((7, 7), np.uint8))
     lost = float((near[rim] < 1).mean())  # share of the outline that follows no edge of the picture
-    return float(np.clip(backdrop.agreement - 0.5 * frame - 6 * reading.weave - max(0.0, lost - 0.05) * 2, 0, 1))
+    return float(
+        np.clip(backdrop.agreement - 0.5 * frame - 6 * reading.weave - max(0.0, lost - 0.05) * 2, 0, 1)
+    )
 
 
 def _box(mask: Mask) -> tuple[int, int, int, int]:
@@ -145,7 +147,7 @@ def _window(product: Mask, shadow: Floats) -> tuple[slice, slice]:
 def _shadow(table: Floats, light: Floats, inside: Mask) -> Floats:
     """The neutral part of what darkens the table, near the product; 1 where there is none."""
     raw = luminance(table) / np.maximum(luminance(light), 1e-3)
-    raw = cv2.GaussianBlur(raw, (0, 0), 1.5)
+    raw = np.asarray(cv2.GaussianBlur(raw, (0, 0), 1.5), np.float32)
     dark = np.clip((1 - raw - 0.02) / 0.98, 0, 1)
     far = cv2.distanceTransform((~inside).astype(np.uint8), cv2.DIST_L2, 3)
     x0, y0, x1, y1 = _box(inside)
@@ -168,7 +170,7 @@ def _cut(picture: Bytes3, backdrop: Backdrop, reading: Reading, outline: Outline
     table, light = decoded(backdrop.light * outline.behind), decoded(backdrop.light)
     alpha, colour = soften(linear, table, outline.inside)
     if outline.glass:  # its edge has nearly the table's colour, so only its shape tells the coverage
-        alpha = cv2.GaussianBlur(outline.inside.astype(np.float32), (0, 0), 1.2)
+        alpha = np.asarray(cv2.GaussianBlur(outline.inside.astype(np.float32), (0, 0), 1.2), np.float32)
     shadow = _shadow(table, light, outline.inside)
     seen = np.asarray(alpha > 0.02, np.bool_)
     glass = see_through(linear, table, reading, alpha) if outline.glass else _opaque(alpha)
@@ -180,7 +182,7 @@ def _cut(picture: Bytes3, backdrop: Backdrop, reading: Reading, outline: Outline
         glass.glow[window],
         _faded(shadow[window]),
         _box(seen[window]),
-        False,
+        lies_flat(outline, reading),
         "cut",
         quality,
     )

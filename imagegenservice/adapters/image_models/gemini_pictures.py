@@ -92,8 +92,9 @@ async def _background_part(data: bytes, darkroom: Darkroom) -> Part:
 
 
 async def _part(data: bytes, darkroom: Darkroom) -> Part:
-    pixels = await darkroom.decode(data, max_side=SIDE)
-    return Part.from_bytes(data=await darkroom.run(_jpeg, pixels), mime_type="image/jpeg")
+    # In a box, so that the last to let go of the pixels is the pool: giving megabytes back takes its time.
+    box = [await darkroom.decode(data, max_side=SIDE)]
+    return Part.from_bytes(data=await darkroom.run(lambda: _jpeg(box.pop())), mime_type="image/jpeg")
 
 
 def _jpeg(pixels: Pixels) -> bytes:
