@@ -131,7 +131,7 @@ class Chain:
         try:
             with self._metrics.drawing(name):
                 drawing = await self._draw(link, commission)
-        except EngineAway:
+        except (EngineAway, OutcomeUnknown):
             link.breaker.failed()
             raise
         except DrawingFailed:

@@ -80,8 +80,9 @@ class Ledger:
         try:
             yield slot
         except BaseException as exc:
+            settled = slot.settled  # closing marks it as unknown otherwise
             await self._close(slot)
-            if slot.settled or not isinstance(exc, Exception):
+            if settled or not isinstance(exc, Exception):
                 raise
             log.warning(
                 "the outcome of a paid call is unknown", extra={"engine": engine, "cause": repr(type(exc))}

@@ -1,17 +1,61 @@
-"""JSON logs, metrics and traces. Off costs nothing."""
+"""What is counted and measured, and the traces that go with it. Off costs nothing."""
 
 from __future__ import annotations
 
+import asyncio
+import logging
+import platform
+import re
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+    PlatformCollector,
+    ProcessCollector,
+)
 
-from .errors import ImageGenError
+from . import spans
+from .logs import short
 from .model import Generation, Stage
+from .settings import Settings
 
-SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
+if TYPE_CHECKING:
+    from . import tracing
+
+log = logging.getLogger(__name__)
+
+SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
+"""Bounds of the buckets, from an answer out of memory to the longest drawing."""
+_CLOSING: Final = 2.0
+"""Seconds that the last spans may take at the end."""
+_REASON: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,47}|")
+
+# Of the process, so that adapters need not be handed a Metrics.
+_CALLS_OUT: Final = Histogram(
+    "imagegen_call_out_seconds", "Calls to neighbours.", ["to", "outcome"], buckets=SECONDS, registry=None
+)
+_CACHE: Final = Counter(
+    "imagegen_cache_total", "Look-ups in what is kept to save work.", ["cache", "result"], registry=None
+)
+
+
+def _version() -> str:
+    try:
+        return version("imagegenservice")
+    except PackageNotFoundError:
+        return "source"
+
+
+VERSION: Final = _version()
 
 
 class Metrics:
@@ -20,64 +64,119 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         on = self.registry
-        self.rpcs = Histogram(
-            "imagegen_rpc_seconds", "Calls answered.", ["method", "code"], buckets=SECONDS, registry=on
+        self.rpcs = _seconds("imagegen_rpc_seconds", "Calls answered.", ["method", "code"], on)
+        self.answers = Counter(
+            "imagegen_answers_total", "What calls were answered.", ["method", "status", "reason"], registry=on
         )
         self.orders = Counter("imagegen_orders_total", "Orders accepted, by how.", ["how"], registry=on)
         self.generations = Counter(
             "imagegen_generations_total", "Generations finished.", ["status", "reason"], registry=on
         )
-        self.stages = Histogram(
-            "imagegen_stage_seconds", "Time in each stage.", ["stage"], buckets=SECONDS, registry=on
-        )
-        self.engines = Histogram(
-            "imagegen_engine_seconds", "Drawings.", ["engine", "outcome"], buckets=SECONDS, registry=on
-        )
+        self.stages = _seconds("imagegen_stage_seconds", "Time in each stage.", ["stage"], on)
+        self.engines = _seconds("imagegen_engine_seconds", "Drawings.", ["engine", "outcome"], on)
         self.paid_calls = Counter(
             "imagegen_paid_calls_total", "Calls that cost money.", ["engine", "outcome"], registry=on
         )
         self.uploads = Counter("imagegen_uploads_total", "Backgrounds.", ["status", "reason"], registry=on)
         self.queue = Gauge("imagegen_queue", "Generations held here.", ["state"], registry=on)
-        self.calls_out = Histogram(
-            "imagegen_call_out_seconds",
-            "Calls to neighbours.",
-            ["to", "outcome"],
-            buckets=SECONDS,
-            registry=on,
+        self.breakers = Gauge(
+            "imagegen_breaker_open", "1 while an engine is left alone.", ["engine"], registry=on
         )
+        self.calls_out = _CALLS_OUT
+        self._of_the_process()
+
+    def _of_the_process(self) -> None:
+        for collector in (_CALLS_OUT, _CACHE):
+            self.registry.register(collector)
+        build = Info("imagegen_build", "What is running.", registry=self.registry)
+        build.info({"version": VERSION, "python": platform.python_version()})
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
 
     def stage(self, stage: Stage, seconds: float) -> None:
         """Note how long a generation stood in *stage*."""
         self.stages.labels(stage).observe(seconds)
 
+    def answered(self, method: str, status: str, reason: str) -> None:
+        """Count an answer by the status and the reason that it gives."""
+        self.answers.labels(method, _label(status), _label(reason)).inc()
+
     def finished(self, generation: Generation) -> None:
-        """Count a generation that ended."""
-        reason = generation.fault.reason if generation.fault else ""
+        """Count and log a generation that ended."""
+        reason = _label(generation.fault.reason if generation.fault else "")
         self.generations.labels(generation.status, reason).inc()
+        ended = generation.completed_at or generation.created_at
+        log.info(
+            "a generation ended",
+            extra={
+                "generation": short(generation.id),
+                "status": str(generation.status),
+                "reason": reason,
+                "engine": generation.engine,
+                "seconds": round((ended - generation.created_at).total_seconds(), 3),
+            },
+        )
+
+    def watch_queue(self, state: str, count: Callable[[], float]) -> None:
+        """Show what *count* says whenever somebody looks."""
+        self.queue.labels(state).set_function(count)
+
+    def watch_breaker(self, engine: str, is_open: Callable[[], bool]) -> None:
+        """Show whether this engine is left alone."""
+        self.breakers.labels(engine).set_function(lambda: float(is_open()))
 
     @contextmanager
     def drawing(self, engine: str) -> Iterator[None]:
         """Measure one drawing of *engine*."""
-        with self._timed(self.engines, engine):
+        with _timed(self.engines, engine), spans.span("engine", attributes={"imagegen.engine": engine}):
             yield
 
-    @contextmanager
-    def call_out(self, to: str) -> Iterator[None]:
-        """Measure one call to a neighbour."""
-        with self._timed(self.calls_out, to):
-            yield
 
-    @contextmanager
-    def _timed(self, histogram: Histogram, name: str) -> Iterator[None]:
-        begin = time.perf_counter()
-        outcome = "ok"
-        try:
+def _seconds(name: str, what: str, labels: list[str], registry: CollectorRegistry) -> Histogram:
+    return Histogram(name, what, labels, buckets=SECONDS, registry=registry)
+
+
+def _label(reason: str) -> str:
+    # Ours are all names. A record of another version may say anything, and must not become a series of its own.
+    return reason if _REASON.fullmatch(reason) else "OTHER"
+
+
+@contextmanager
+def _timed(histogram: Histogram, name: str) -> Iterator[None]:
+    begin = time.perf_counter()
+    outcome = "ok"
+    try:
+        yield
+    except BaseException as exc:
+        outcome = _label(spans.verdict(exc)[0])
+        raise
+    finally:
+        histogram.labels(name, outcome).observe(time.perf_counter() - begin)
+
+
+@contextmanager
+def call_out(to: str, what: str) -> Iterator[spans.Block]:
+    """Measure one call to the neighbour *to*, with a span called *what*."""
+    with _timed(_CALLS_OUT, to), spans.span(what, "client") as call:
+        yield call
+
+
+def looked_up(cache: str, *, hit: bool, count: int = 1) -> None:
+    """Count look-ups in a cache."""
+    if count:
+        _CACHE.labels(cache, "hit" if hit else "miss").inc(count)
+
+
+@asynccontextmanager
+async def open_tracing(settings: Settings) -> AsyncIterator[None]:
+    """Trace for the time of the block, if the settings say so; the last spans are sent at its end."""
+    if not settings.enable_tracing:
+        yield
+        return
+    sdk: tracing = import_module(".tracing", __package__)
+    tracer = sdk.SdkTracer(settings.collector_service_addr, settings.otel_service_name, VERSION)
+    try:
+        with spans.traced_by(tracer):
             yield
-        except ImageGenError as exc:
-            outcome = exc.reason
-            raise
-        except BaseException as exc:
-            outcome = type(exc).__name__
-            raise
-        finally:
-            histogram.labels(name, outcome).observe(time.perf_counter() - begin)
+    finally:
+        await asyncio.to_thread(tracer.close, _CLOSING)

@@ -28,7 +28,9 @@ class SampleProduct:
         return self.cents % 100 * 10_000_000
 
 
-def _product(code: str, name: str, description: str, picture: str, categories: str, cents: int) -> SampleProduct:
+def _product(
+    code: str, name: str, description: str, picture: str, categories: str, cents: int
+) -> SampleProduct:
     """A product whose picture is named like the file in `pictures/`."""
     path = f"/pictures/{picture}.jpg"
     return SampleProduct(code, name, description, path, tuple(categories.split()), cents)

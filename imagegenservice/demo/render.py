@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -10,13 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .products import PRODUCTS
+from .render_backgrounds import BACKGROUNDS, render_background
 from .render_camera import View
 from .render_develop import develop
 from .render_metalware import clock, spectacles, watering_can
 from .render_pottery import carafe, cup, vase
+from .render_scene import Scene
 from .render_shapes import Floats
 from .render_softgoods import lamp, notebook, throw
-from .render_trace import Scene, radiance
+from .render_trace import radiance
 
 SCENES = {
     "CUP-FERN01": cup,
@@ -67,7 +71,7 @@ def expose(scene: Scene, view: View, size: int, rays: int) -> Floats:
 
 
 def smoothed(light: Floats, guides: list[Floats], levels: int = 3) -> Floats:
-    """The light without its grain: an edge-avoiding a-trous filter (Dammertz et al. 2010) held by the guides."""
+    """The light without its grain: an a-trous filter (Dammertz et al. 2010) held back by the guides."""
     taps = {-2: 1.0, -1: 4.0, 0: 6.0, 1: 4.0, 2: 1.0}
     guide = np.concatenate(guides, axis=2)
     for level in range(levels):
@@ -81,7 +85,7 @@ def smoothed(light: Floats, guides: list[Floats], levels: int = 3) -> Floats:
                 w = np.exp(-apart) * np.float32(kx * ky)
                 total += w * _moved(light, shift)
                 weights += w
-        light = total / weights
+        light = np.asarray(total / weights, np.float32)
     return light
 
 
@@ -89,7 +93,7 @@ def _moved(image: Floats, shift: tuple[int, int]) -> Floats:
     """The image shifted by (rows, columns), its border repeated."""
     rows = np.clip(np.arange(image.shape[0]) + shift[0], 0, image.shape[0] - 1)
     columns = np.clip(np.arange(image.shape[1]) + shift[1], 0, image.shape[1] - 1)
-    return image[rows][:, columns]
+    return np.asarray(image[rows][:, columns], np.float32)
 
 
 def render(product_id: str, size: int = 800, rays: int = RAYS) -> NDArray[np.uint8]:
@@ -98,13 +102,15 @@ def render(product_id: str, size: int = 800, rays: int = RAYS) -> NDArray[np.uin
     return develop(expose(scene, view, size, rays))
 
 
-def write(folder: Path, names: list[str], rays: int = RAYS) -> None:
-    """Write the pictures of the named products (all if none is named) as JPEGs."""
-    for product in PRODUCTS:
-        target = folder / Path(product.picture).name
-        if not names or target.stem in names:
-            picture = render(product.id, rays=rays)
-            cv2.imwrite(str(target), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 90])
+def write(folder: Path, names: list[str]) -> None:
+    """Write the named pictures and backgrounds (all if none is named) as JPEGs."""
+    wanted: dict[str, Callable[[], NDArray[np.uint8]]] = {
+        Path(product.picture).stem: partial(render, product.id) for product in PRODUCTS
+    }
+    wanted |= {name: partial(render_background, name) for name in BACKGROUNDS}
+    for name in names or wanted:
+        picture = cv2.cvtColor(wanted[name](), cv2.COLOR_RGB2BGR)
+        cv2.imwrite(str(folder / f"{name}.jpg"), picture, [cv2.IMWRITE_JPEG_QUALITY, 90])
 
 
 if __name__ == "__main__":

@@ -86,21 +86,23 @@ def _terrazzo(across: Floats, away: Floats) -> tuple[Floats, Floats]:
     q = _points(across, away)
     tone = 0.93 + 0.10 * (clouds(q, 1.3) - 0.5) + 0.05 * (noise(q, 60.0) - 0.5)
     colour = linear("d9d3c8").T * tone[:, None]
-    for step, (code, scale) in enumerate([("a99a88", 13.0), ("77736c", 19.0), ("bd9279", 23.0), ("f0ebe2", 16.0)]):
+    for step, (code, scale) in enumerate(
+        [("a99a88", 13.0), ("77736c", 19.0), ("bd9279", 23.0), ("f0ebe2", 16.0)]
+    ):
         turned = q + np.array([[0.37], [0.11], [0.53]], np.float32) * step
         chip = specks(turned, scale, 0.46)[:, None] * 0.75
         colour = colour * (1 - chip) + linear(code).T * chip
     return colour, np.ones(q.shape[1], np.float32)
 
 
-def _window_light(across: Floats, away: Floats, leaves: float) -> Floats:
-    """Sunlight (N,) through a window with bars and leaves before it: 0 shade, 1 sun, edges soft."""
+def _window_light(across: Floats, away: Floats, bars: bool) -> Floats:
+    """Sunlight through leaves, and through a window's bars: 0 shade, 1 sun, edges soft."""
     u, v = across * np.float32(0.9) + away * np.float32(0.55), away - across * np.float32(0.28)
-    bars = smoothstep(0.06, 0.16, np.abs((u / np.float32(1.15)) % 1 - 0.5))
-    bars *= smoothstep(0.05, 0.13, np.abs((v / np.float32(1.5) + 0.32) % 1 - 0.5))
+    grid = smoothstep(0.06, 0.16, np.abs((u / np.float32(1.15)) % 1 - 0.5))
+    grid *= smoothstep(0.05, 0.13, np.abs((v / np.float32(1.5) + 0.32) % 1 - 0.5))
     pane = smoothstep(-1.9, -1.5, u) * smoothstep(3.6, 3.1, u)
     shade = smoothstep(0.42, 0.66, clouds(_points(across, away), (1.7, 1.0, 1.7), 3)).reshape(across.shape)
-    return np.asarray(bars * pane * (1 - np.float32(leaves) * shade), np.float32)
+    return np.asarray((grid * pane if bars else 1) * (1 - np.float32(0.75) * shade), np.float32)
 
 
 def _wall(width: int, height: int) -> Floats:
@@ -113,7 +115,7 @@ def _wall(width: int, height: int) -> Floats:
     pane = (frame * bar)[..., None]
     wall = wall * (1 - pane) + np.array([1.5, 1.46, 1.36], np.float32) * pane
     leaf = clouds(_points(x, y), (9.0, 1.0, 6.0), 3).reshape(x.shape)
-    plant = smoothstep(0.40, 0.50, leaf) * smoothstep(0.34, 0.16, np.hypot(x - 1.12, y - 0.14))
+    plant = smoothstep(0.10, 0.42, leaf) * smoothstep(0.34, 0.14, np.hypot(x - 1.12, y - 0.14))
     plant = plant[..., None]
     return np.asarray(wall * (1 - plant) + linear("4d6238").T[None] * plant, np.float32)
 
@@ -130,14 +132,16 @@ def _garden(width: int, height: int) -> Floats:
 
 
 def _lay(
-    table: Callable[[Floats, Floats], tuple[Floats, Floats]], behind: Floats, edge: float, sun: Floats, shade: Floats
+    table: Callable[[Floats, Floats], tuple[Floats, Floats]],
+    behind: Floats,
+    light: Callable[[Floats, Floats], Floats],
+    edge: float = 0.40,
 ) -> Floats:
     """The table before its surroundings: lit, mirroring what is behind it, sharp only where it is near."""
     height, width = behind.shape[:2]
     across, away, share = _plane(width, height, edge)
     colour, gloss = table(across, away)
-    lit = _window_light(across, away, 0.75)[..., None]
-    top = colour.reshape(height, width, 3) * (shade + sun * lit)
+    top = colour.reshape(height, width, 3) * light(across, away)
     limit = int(edge * height)
     mirror = np.zeros_like(behind)
     rows = np.clip(2 * limit - np.arange(limit, height), 0, limit)
@@ -150,12 +154,12 @@ def _lay(
     top = top * (1 - far) + _blurred(top, height / 400) * far
     top = top * (1 - farther) + _blurred(top, height / 160) * farther
     cover = _blurred(share, height / 240)[..., None]
-    return behind * (1 - cover) + top * cover
+    return np.asarray(behind * (1 - cover) + top * cover, np.float32)
 
 
 def render_background(name: str, width: int = WIDTH, height: int = HEIGHT) -> NDArray[np.uint8]:
     """A background (height, width, 3), sRGB. KeyError for an unknown name."""
-    return {"oak_table": _oak_table, "window_sill": _window_sill}[name](width * 2, height * 2)[:height, :width]
+    return BACKGROUNDS[name](width * 2, height * 2)
 
 
 def _halved(light: Floats) -> NDArray[np.uint8]:
@@ -165,13 +169,20 @@ def _halved(light: Floats) -> NDArray[np.uint8]:
 
 def _oak_table(width: int, height: int) -> NDArray[np.uint8]:
     """Oak boards in the sun before a warm wall."""
-    behind = _blurred(_wall(width, height), height / 62)
     sun, shade = np.array([1.25, 1.08, 0.80], np.float32), np.array([0.40, 0.42, 0.46], np.float32)
-    return _halved(_lay(_planks, behind, 0.40, sun, shade))
+    behind = _blurred(_wall(width, height), height / 62)
+    return _halved(
+        _lay(_planks, behind, lambda u, v: shade + sun * _window_light(u, v, bars=True)[..., None])
+    )
 
 
 def _window_sill(width: int, height: int) -> NDArray[np.uint8]:
     """A stone sill before a garden."""
-    behind = _blurred(_garden(width, height), height / 55) + _discs(width, height, 36, height / 30, 4)
     sun, shade = np.array([0.50, 0.46, 0.38], np.float32), np.array([0.52, 0.54, 0.56], np.float32)
-    return _halved(_lay(_terrazzo, behind, 0.40, sun, shade))
+    behind = _blurred(_garden(width, height), height / 55) + _discs(width, height, 36, height / 30, 4)
+    return _halved(
+        _lay(_terrazzo, behind, lambda u, v: shade + sun * _window_light(u, v, bars=False)[..., None])
+    )
+
+
+BACKGROUNDS = {"oak_table": _oak_table, "window_sill": _window_sill}

@@ -11,7 +11,7 @@ from .render_shapes import Floats, Vector, column, normalised
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Where the camera stands: it looks at `target` from `elevation` and `azimuth` degrees; `span` is in view."""
+    """Where the camera stands, in degrees about `target`; `span` units are in view."""
 
     target: Vector
     span: float

@@ -10,7 +10,7 @@ from .render_shapes import Floats
 
 
 def develop(linear: Floats, white: float = 1.17) -> NDArray[np.uint8]:
-    """sRGB bytes of a product picture: exposure, slight vignette, a trace of bloom."""
+    """The sRGB bytes of a product picture: exposure, slight vignette, a trace of bloom."""
     y, x = np.mgrid[-1 : 1 : linear.shape[0] * 1j, -1 : 1 : linear.shape[1] * 1j].astype(np.float32)
     light = linear * (np.float32(white) * (1 - 0.05 * (x * x + y * y)))[..., None]
     bright = np.maximum(light - 1, 0)
@@ -19,10 +19,10 @@ def develop(linear: Floats, white: float = 1.17) -> NDArray[np.uint8]:
 
 
 def encode(light: Floats) -> NDArray[np.uint8]:
-    """sRGB bytes of linear light (IEC 61966-2-1), with a shoulder above 0.8 and a trace of grain."""
+    """The sRGB bytes of linear light (IEC 61966-2-1), with a shoulder above 0.8 and a trace of grain."""
     knee = np.float32(0.8)
     rolled = knee + (1 - knee) * (1 - np.exp(-(np.maximum(light, knee) - knee) / (1 - knee)))
     light = np.clip(np.where(light > knee, rolled, light), 0, 1)
     code = np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055) * 255
     grain = np.random.Generator(np.random.PCG64(3)).normal(0, 0.6, light.shape[:2]).astype(np.float32)
-    return np.clip(code + grain[..., None] + 0.5, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(code + grain[..., None] + 0.5, 0, 255), np.uint8)

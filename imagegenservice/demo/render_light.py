@@ -1,4 +1,4 @@
-"""The photographer's studio: a big soft key light, a white room, softboxes to be mirrored in glossy things."""
+"""The photographer's studio: a big soft key light, a white room, softboxes for glossy things."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .render_shapes import Floats, Vector, column, length, normalised, smoothstep
+from .render_shapes import Floats, Vector, column, normalised, smoothstep
 
 TABLE = np.float32(0.80)
 """Albedo of the seamless table."""
@@ -88,7 +88,9 @@ class Studio:
     def around(self, n: Floats) -> Floats:
         """Mean radiance (N,) over the hemisphere about a normal: room above, table below."""
         lit = np.float32(1 - self.key_share)
-        return np.asarray((0.86 + 0.10 * n[1]) * lit - 0.06 * n[0] * lit + 0.2 * np.maximum(-n[1], 0), np.float32)
+        return np.asarray(
+            (0.86 + 0.10 * n[1]) * lit - 0.06 * n[0] * lit + 0.2 * np.maximum(-n[1], 0), np.float32
+        )
 
 
 def table_grain(p: Floats) -> Floats:
@@ -118,4 +120,3 @@ def facet(n: Floats, alpha: Floats, u: Floats, v: Floats) -> Floats:
 def fresnel(mirror: Floats, cosine: Floats) -> Floats:
     """Schlick's reflectance (3, N) from that at normal incidence."""
     return mirror + (1 - mirror) * (1 - np.clip(cosine, 0, 1)) ** 5
-

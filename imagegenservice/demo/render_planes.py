@@ -1,4 +1,4 @@
-"""Shapes made from a drawn line: turned on a lathe, or bent as a wire. The line's distances are baked in a grid."""
+"""Shapes made from a drawn line, turned on a lathe or bent as a wire; its distances are baked in a grid."""
 
 from __future__ import annotations
 
@@ -35,11 +35,14 @@ class Grid:
         high = flat[k] * (1 - cu) + flat[k + 1] * cu
         value = low + (high - low) * cv
         if not self._margin:
-            return value
-        return np.where(beyond > 0, np.maximum(value - beyond, beyond + self._margin), value)
+            return np.asarray(value, np.float32)
+        outside = np.maximum(value - beyond, beyond + self._margin)
+        return np.asarray(np.where(beyond > 0, outside, value), np.float32)
 
 
-def _bake(line: Floats, closed: bool, margin: float, cell: float) -> tuple[Floats, Floats, tuple[float, float]]:
+def _bake(
+    line: Floats, closed: bool, margin: float, cell: float
+) -> tuple[Floats, Floats, tuple[float, float]]:
     """Distance to the line (signed if closed), the place along it (0..1) and the grid's origin."""
     low, high = line.min(axis=0) - margin, line.max(axis=0) + margin
     x = np.arange(low[0], high[0] + cell, cell, dtype=np.float32)[None, :]
@@ -62,7 +65,11 @@ def _bake(line: Floats, closed: bool, margin: float, cell: float) -> tuple[Float
             crosses = (a[1] > y) != (b[1] > y)
             inside ^= crosses & (x < a[0] + (y - a[1]) * (e[0] / e[1]))
     distance = np.sqrt(best)
-    return (np.where(inside, -distance, distance) if closed else distance), place, (float(low[0]), float(low[1]))
+    return (
+        (np.where(inside, -distance, distance) if closed else distance),
+        place,
+        (float(low[0]), float(low[1])),
+    )
 
 
 def lathe(outline: Floats, cell: float = CELL) -> Shape:
@@ -85,18 +92,3 @@ def wire(line: Floats, radius: Callable[[Floats], Floats], flat: float = 1.0, ce
         return length(across, p[2] / np.float32(flat)) - radius(np.clip(along.at(p[0], p[1]), 0, 1))
 
     return tube
-
-
-def extruded(outline: Floats, half: float, rounding: float, cell: float = CELL) -> Shape:
-    """A plate of the closed (K, 2) outline in the x, y plane, `half` thick either side along z."""
-    margin = 4 * cell
-    distance, _, origin = _bake(outline, closed=True, margin=margin, cell=cell)
-    grid = Grid(distance, origin, cell, margin)
-
-    def plate(p: Floats) -> Floats:
-        across = grid.at(p[0], p[1]) + np.float32(rounding)
-        along = np.abs(p[2]) - np.float32(half - rounding)
-        outside = length(np.maximum(across, 0), np.maximum(along, 0))
-        return outside + np.minimum(np.maximum(across, along), 0) - np.float32(rounding)
-
-    return plate

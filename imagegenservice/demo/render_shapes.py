@@ -6,7 +6,7 @@ inside. Formulas of the basic solids are the usual closed forms of Euclidean dis
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -29,18 +29,18 @@ def length(*parts: Floats) -> Floats:
     total = parts[0] * parts[0]
     for part in parts[1:]:
         total += part * part
-    return np.sqrt(total)
+    return np.asarray(np.sqrt(total), np.float32)
 
 
 def normalised(vectors: Floats) -> Floats:
     """The (3, N) vectors at length one."""
-    return vectors / np.maximum(length(*vectors), np.float32(1e-9))
+    return np.asarray(vectors / np.maximum(length(*vectors), np.float32(1e-9)), np.float32)
 
 
 def smoothstep(low: float, high: float, x: Floats) -> Floats:
     """The cubic 0..1 ramp between two values; `low` may be the larger."""
     t = np.clip((x - np.float32(low)) / np.float32(high - low), 0, 1)
-    return t * t * (3 - 2 * t)
+    return np.asarray(t * t * (3 - 2 * t), np.float32)
 
 
 def sphere(centre: Vector, radius: float) -> Shape:
@@ -56,7 +56,7 @@ def ellipsoid(centre: Vector, radii: Vector) -> Shape:
     def distance(p: Floats) -> Floats:
         q = (p - c) / r
         near, slope = length(*q), length(*(q / r))
-        return near * (near - 1) / np.maximum(slope, np.float32(1e-6))
+        return np.asarray(near * (near - 1) / np.maximum(slope, np.float32(1e-6)), np.float32)
 
     return distance
 
@@ -67,8 +67,8 @@ def rounded_box(centre: Vector, half: Vector, radius: float) -> Shape:
 
     def distance(p: Floats) -> Floats:
         q = np.abs(p - c) - h
-        outside = length(*np.maximum(q, 0))
-        return outside + np.minimum(q.max(axis=0), 0) - np.float32(radius)
+        outside = length(*np.maximum(q, 0)) - np.float32(radius)
+        return np.asarray(outside + np.minimum(q.max(axis=0), 0), np.float32)
 
     return distance
 
@@ -80,8 +80,8 @@ def cylinder(centre: Vector, radius: float, half: float, rounding: float = 0.01)
     def distance(p: Floats) -> Floats:
         across = length(p[0] - x, p[2] - z) - np.float32(radius - rounding)
         along = np.abs(p[1] - y) - np.float32(half - rounding)
-        outside = length(np.maximum(across, 0), np.maximum(along, 0))
-        return outside + np.minimum(np.maximum(across, along), 0) - np.float32(rounding)
+        outside = length(np.maximum(across, 0), np.maximum(along, 0)) - np.float32(rounding)
+        return np.asarray(outside + np.minimum(np.maximum(across, along), 0), np.float32)
 
     return distance
 
@@ -96,7 +96,7 @@ def capsule(start: Vector, end: Vector, radius: float, end_radius: float | None 
     def distance(p: Floats) -> Floats:
         q = p - a
         t = np.clip((q * axis).sum(axis=0) / squared, 0, 1)
-        return length(*(q - axis * t)) - np.float32(radius) - taper * t
+        return np.asarray(length(*(q - axis * t)) - np.float32(radius) - taper * t, np.float32)
 
     return distance
 
@@ -166,7 +166,9 @@ def cut(shape: Shape, *tools: Shape) -> Shape:
     return distance
 
 
-def displaced(shape: Shape, height: Callable[[Floats], Floats], slack: float = 0.8, reach: float = 0.12) -> Shape:
+def displaced(
+    shape: Shape, height: Callable[[Floats], Floats], slack: float = 0.8, reach: float = 0.12
+) -> Shape:
     """The shape raised by `height(p)`; far away the cheap distance less `reach` is given.
 
     `slack` scales the distance down so that the march does not step over what was raised.
@@ -181,12 +183,19 @@ def displaced(shape: Shape, height: Callable[[Floats], Floats], slack: float = 0
     return distance
 
 
-def curve(points: Sequence[tuple[float, float]], steps: int = 14) -> Floats:
-    """A smooth (K, 2) line through the points (centripetal-free Catmull-Rom); repeat a point for a corner."""
-    knots = np.asarray(points, np.float32)
+def line(*texts: str) -> Floats:
+    """The (K, 2) points written as "x,y x,y ...", one text after the other."""
+    pairs = " ".join(texts).split()
+    return np.array([[float(value) for value in pair.split(",")] for pair in pairs], np.float32)
+
+
+def curve(*texts: str, steps: int = 14) -> Floats:
+    """A smooth (K, 2) line through the points "x,y x,y ..." (uniform Catmull-Rom spline)."""
+    knots = line(*texts)
     padded = np.vstack([2 * knots[:1] - knots[1:2], knots, 2 * knots[-1:] - knots[-2:-1]])
     t = np.linspace(0, 1, steps, endpoint=False, dtype=np.float32)[:, None]
     spans = []
     for a, b, c, d in zip(padded, padded[1:], padded[2:], padded[3:], strict=False):
-        spans.append(0.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3))
+        bend = (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3
+        spans.append(0.5 * (2 * b + (c - a) * t + bend))
     return np.vstack([*spans, knots[-1:]]).astype(np.float32)

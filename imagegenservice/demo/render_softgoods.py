@@ -6,57 +6,73 @@ import numpy as np
 
 from .render_camera import View
 from .render_planes import lathe
-from .render_shapes import Floats, Shape, capsule, curve, displaced, length, rounded_box, smoothstep, sphere, union
-from .render_surfaces import Paint, Surface, clouds, creases, leather, linear, matte, metal, noise, plain, wood
-from .render_trace import Part, Scene
+from .render_scene import Part, Scene
+from .render_shapes import (
+    Floats,
+    Shape,
+    capsule,
+    curve,
+    displaced,
+    length,
+    line,
+    rounded_box,
+    smoothstep,
+    sphere,
+    union,
+)
+from .render_surfaces import (
+    Paint,
+    Surface,
+    clouds,
+    creases,
+    leather,
+    linear,
+    metal,
+    noise,
+    plain,
+    wood,
+)
 
 
 def lamp() -> tuple[Scene, View]:
     """A table lamp: a turned walnut foot, a brass neck and a linen shade, lit."""
-    foot = lathe(
-        curve(
-            [(0, 0.02), (0.44, 0.0), (0.50, 0.03), (0.49, 0.09), (0.30, 0.16), (0.20, 0.26), (0.34, 0.55), (0.36, 0.75)]
-            + [(0.24, 1.02), (0.12, 1.18), (0.13, 1.25), (0.11, 1.28), (0, 1.285)]
-        )
-    )
+    foot = "0,0.02 0.44,0 0.5,0.03 0.49,0.09 0.3,0.16 0.2,0.26 0.34,0.55 0.36,0.75"
+    turned = lathe(curve(foot, "0.24,1.02 0.12,1.18 0.13,1.25 0.11,1.28 0,1.285"))
     neck = union(capsule((0, 1.2, 0), (0, 1.55, 0), 0.045), sphere((0, 2.42, 0), 0.05))
     spokes = [capsule((0, 2.30, 0), (0.5 * np.cos(a), 2.30, 0.5 * np.sin(a)), 0.012) for a in (0.4, 2.5, 4.6)]
     rod = capsule((0, 1.5, 0), (0, 2.42, 0), 0.018)
-    shade = lathe(
-        np.array([(0.86, 1.42), (0.873, 1.428), (0.55, 2.352), (0.535, 2.36), (0.53, 2.35), (0.845, 1.43)], np.float32)
-    )
-    flax = linear("e9dfcb")
-
-    def linen(p: Floats) -> Surface:
-        angle, slant = np.arctan2(p[2], p[0]) * np.float32(70), p[1] * np.float32(85)
-        warp = noise(np.stack([angle, slant * 0.06, angle * 0]), 1.6)
-        weft = noise(np.stack([angle * 0.05, slant, angle * 0]), 1.6, 9.0)
-        hem = smoothstep(0.012, 0.004, np.abs(np.abs(p[1] - 1.89) - np.float32(0.40)))
-        tone = 0.80 + 0.16 * warp + 0.16 * weft - 0.1 * hem
-        surface = plain(flax * tone, 0.02, 0.8)
-        warmth = np.exp(-((p[1] - np.float32(1.80)) ** 2) * 4) * tone
-        return Surface(surface.colour, surface.mirror, surface.roughness, linear("ffcf8f") * warmth * np.float32(0.20))
-
-    def weave(p: Floats) -> Floats:
-        angle = np.arctan2(p[2], p[0])
-        return np.asarray(0.0012 * np.sin(angle * 260) * np.sin(p[1] * 240), np.float32)
-
-    def bulb(p: Floats) -> Surface:
-        return Surface(*_glowing(p))
-
+    shade = lathe(line("0.86,1.42 0.873,1.428 0.55,2.352 0.535,2.36 0.53,2.35 0.845,1.43"))
     parts = [
-        Part(foot, wood("86583a", "5a3720", 1, 15.0)),
+        Part(turned, wood("86583a", "5a3720", 1, 15.0)),
         Part(union(neck, rod, *spokes), metal("e2c285", 0.12)),
-        Part(shade, linen, weave),
-        Part(sphere((0, 1.86, 0), 0.17), bulb),
+        Part(shade, _linen, _weave),
+        Part(sphere((0, 1.86, 0), 0.17), _opal),
     ]
     return Scene(parts), View((0, 1.16, 0), 3.7, 22, 12)
 
 
-def _glowing(p: Floats) -> tuple[Floats, Floats, Floats, Floats]:
-    """The look of an opal bulb that is on."""
-    zero = np.zeros((3, 1), np.float32)
-    return linear("f0e8da"), zero, np.float32(0.5) * np.ones(p.shape[1], np.float32), linear("ffdcae") * np.float32(1.8)
+def _linen(p: Floats) -> Surface:
+    """Unbleached linen with slubs and two hems, lit from within."""
+    angle, slant = np.arctan2(p[2], p[0]) * np.float32(70), p[1] * np.float32(85)
+    warp = noise(np.stack([angle, slant * 0.06, angle * 0]), 1.6)
+    weft = noise(np.stack([angle * 0.05, slant, angle * 0]), 1.6, 9.0)
+    hem = smoothstep(0.012, 0.004, np.abs(np.abs(p[1] - 1.89) - np.float32(0.40)))
+    tone = 0.80 + 0.16 * warp + 0.16 * weft - 0.1 * hem
+    look = plain(linear("e9dfcb") * tone, 0.02, 0.8)
+    warmth = np.exp(-((p[1] - np.float32(1.80)) ** 2) * 4) * tone
+    return Surface(look.colour, look.mirror, look.roughness, linear("ffcf8f") * warmth * np.float32(0.20))
+
+
+def _weave(p: Floats) -> Floats:
+    """Relief of the linen's threads."""
+    angle = np.arctan2(p[2], p[0])
+    return np.asarray(0.0012 * np.sin(angle * 260) * np.sin(p[1] * 240), np.float32)
+
+
+def _opal(p: Floats) -> Surface:
+    """An opal bulb that is on."""
+    look = plain(linear("f0e8da"), 0.0, np.full(p.shape[1], 0.5, np.float32))
+    return Surface(look.colour, look.mirror, look.roughness, linear("ffdcae") * np.float32(1.8))
 
 
 def notebook() -> tuple[Scene, View]:
@@ -102,17 +118,27 @@ def notebook() -> tuple[Scene, View]:
 
 def _ribbon() -> Shape:
     """The tail of the bookmark, which leaves the block at the front and lies on the table."""
-    line = [(-0.25, 0.14, 1.1), (-0.25, 0.12, 1.22), (-0.23, 0.03, 1.32), (-0.20, 0.012, 1.48), (-0.10, 0.012, 1.66)]
+    ends = [
+        (-0.25, 0.14, 1.1),
+        (-0.25, 0.12, 1.22),
+        (-0.23, 0.03, 1.32),
+        (-0.20, 0.012, 1.48),
+        (-0.10, 0.012, 1.66),
+    ]
     ease = np.linspace(0, 4, 25)
-    smooth = [np.interp(ease, range(5), [point[axis] for point in line]) for axis in range(3)]
+    smooth = [np.interp(ease, range(5), [point[axis] for point in ends]) for axis in range(3)]
     smooth = [np.convolve(np.pad(values, 3, mode="edge"), np.ones(7) / 7, "valid") for values in smooth]
-    line = [(float(x), float(y), float(z)) for x, y, z in zip(*smooth, strict=True)]
-    rods = [capsule(a, b, 0.05) for a, b in zip(line[::2], line[2::2], strict=False)]
+    path = [(float(x), float(y), float(z)) for x, y, z in zip(*smooth, strict=True)]
+    rods = [capsule(a, b, 0.05) for a, b in zip(path[::2], path[2::2], strict=False)]
     whole = union(*rods)
 
     def flat(p: Floats) -> Floats:
-        centre = np.interp(p[2], [point[2] for point in line], [point[1] for point in line]).astype(np.float32)
-        return np.asarray(np.maximum(whole(p), np.abs(p[1] - centre) * np.float32(0.7) - np.float32(0.008)), np.float32)
+        centre = np.interp(p[2], [point[2] for point in path], [point[1] for point in path]).astype(
+            np.float32
+        )
+        return np.asarray(
+            np.maximum(whole(p), np.abs(p[1] - centre) * np.float32(0.7) - np.float32(0.008)), np.float32
+        )
 
     return flat
 
@@ -158,7 +184,9 @@ def throw() -> tuple[Scene, View]:
         return np.asarray(u + layer * 0.03, np.float32), np.asarray(v, np.float32)
 
     def slumped(p: Floats) -> Floats:
-        return p + np.float32(0.10) * (np.stack([noise(p, 1.1, s) for s in (3.0, 23.0, 43.0)]) - np.float32(0.5))
+        return p + np.float32(0.10) * (
+            np.stack([noise(p, 1.1, s) for s in (3.0, 23.0, 43.0)]) - np.float32(0.5)
+        )
 
     def sag(p: Floats) -> Floats:
         return np.asarray(0.06 * (clouds(p, 1.4, 2) - 0.4), np.float32)

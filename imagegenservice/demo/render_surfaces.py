@@ -1,4 +1,4 @@
-"""What things are made of: colours, gloss and grain of the sample shop's products, computed from points in space."""
+"""What the sample shop's products are made of: colour, gloss and grain, computed from points in space."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .render_shapes import Floats, Vector, column, length, smoothstep
 
@@ -27,6 +28,7 @@ class Surface:
     """Light given off."""
 
 
+Indices = NDArray[np.int32]
 Paint = Callable[[Floats], Surface]
 Height = Callable[[Floats], Floats]
 
@@ -47,19 +49,16 @@ def noise(p: Floats, scale: float | Vector, shift: float = 0.0) -> Floats:
     x0, y0, z0 = i % _LATTICE
     x1, y1, z1 = (i + 1) % _LATTICE
 
-    def row(y: NDInt, z: NDInt) -> Floats:
+    def row(y: Indices, z: Indices) -> Floats:
         base = (z * _LATTICE + y) * _LATTICE
         a, b = _VALUES[base + x0], _VALUES[base + x1]
-        return a + (b - a) * f[0]
+        return np.asarray(a + (b - a) * f[0], np.float32)
 
     near = row(y0, z0)
     near += (row(y1, z0) - near) * f[1]
     far = row(y0, z1)
     far += (row(y1, z1) - far) * f[1]
-    return near + (far - near) * f[2]
-
-
-NDInt = np.ndarray[tuple[int, ...], np.dtype[np.int32]]
+    return np.asarray(near + (far - near) * f[2], np.float32)
 
 
 def clouds(p: Floats, scale: float | Vector, octaves: int = 4) -> Floats:
@@ -74,7 +73,9 @@ def clouds(p: Floats, scale: float | Vector, octaves: int = 4) -> Floats:
 
 def specks(p: Floats, scale: float | Vector, size: float) -> Floats:
     """Round dots 0..1 of many sizes, at most one in each cell of the given scale; `size` in cells."""
-    bent = p + np.float32(0.006) * (np.stack([noise(p, 30.0, s) for s in (2.0, 22.0, 42.0)]) - np.float32(0.5))
+    bent = p + np.float32(0.006) * (
+        np.stack([noise(p, 30.0, s) for s in (2.0, 22.0, 42.0)]) - np.float32(0.5)
+    )
     q = bent * column(scale if isinstance(scale, tuple) else (scale, scale, scale)) + np.float32(512)
     cell = np.floor(q)
     x, y, z = cell.astype(np.int32) % _LATTICE
@@ -132,8 +133,12 @@ def wood(light: str, dark: str, along: int = 1, ring: float = 9.0, lacquer: floa
 
     def paint(p: Floats) -> Surface:
         q = p * column(squeeze)
-        bent = q + np.float32(0.10) * (np.stack([noise(q, 2.2, s) for s in (0.0, 31.0, 57.0)]) - np.float32(0.5))
-        radius = length(bent[others[0]] - np.float32(0.55), bent[others[1]] + np.float32(0.9)) * np.float32(ring)
+        bent = q + np.float32(0.10) * (
+            np.stack([noise(q, 2.2, s) for s in (0.0, 31.0, 57.0)]) - np.float32(0.5)
+        )
+        radius = length(bent[others[0]] - np.float32(0.55), bent[others[1]] + np.float32(0.9)) * np.float32(
+            ring
+        )
         phase = radius + 0.35 * noise(q, 9.0, 4.0)
         phase -= np.floor(phase)
         late = smoothstep(0.25, 0.92, phase) * smoothstep(1.0, 0.93, phase)

@@ -31,7 +31,9 @@ class Shape:
     """It hangs on a rail (clothes) and does not stand."""
     quantity: int
     flat: bool = False
-    """It spreads over the ground (glasses, a necklace) and does not stand on a plinth."""
+    """It spreads over the ground (glasses, a necklace): it goes in front."""
+    plinth: bool = True
+    """It may stand on a plinth: it has a foot to stand on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +90,12 @@ def arrange(
     if len(units) > OPEN_FLOOR:
         return _on_shelves(_singles(shapes), width, height, fill)
     block = settle(ways_of(units, rng), width, height, fill=fill, rise=rise, rng=rng)
-    return _on_floor(block, shapes, width, height, horizon)
+    return _on_floor(block, height, horizon)
 
 
 def _singles(shapes: Sequence[Shape]) -> list[Unit]:
     return [
-        Unit(i, s.aspect, s.weight, s.hangs, s.quantity if s.quantity > 1 else 0, s.flat)
+        Unit(i, s.aspect, s.weight, s.hangs, s.quantity if s.quantity > 1 else 0, s.flat, s.plinth)
         for i, s in enumerate(shapes)
     ]
 
@@ -116,9 +118,7 @@ def _on_shelves(units: list[Unit], width: int, height: int, fill: float) -> Arra
     return Arrangement(tuple(places), float(height), tuple(shelves))
 
 
-def _on_floor(
-    blocks: list[Block], shapes: Sequence[Shape], width: int, height: int, horizon: float
-) -> Arrangement:
+def _on_floor(blocks: list[Block], height: int, horizon: float) -> Arrangement:
     hung = [b.bottom for b in blocks if b.unit.hangs]
     standing = [b.bottom + b.stand for b in blocks if not b.unit.hangs]
     line = horizon * height

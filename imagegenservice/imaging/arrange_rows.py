@@ -27,7 +27,9 @@ class Unit:
     hangs: bool
     badge: int
     flat: bool = False
-    """It spreads over the ground (glasses, a necklace): it goes in front, and never on a plinth."""
+    """It spreads over the ground (glasses, a necklace): it goes in front."""
+    plinth: bool = True
+    """It may stand on a plinth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One way to stand units in rows, the hindmost first; every other row is moved aside by `shift` of a place."""
+    """One way to stand units in rows, the hindmost first; every other row is moved by `shift` of a place."""
 
     rows: tuple[tuple[Unit, ...], ...]
     shift: float
@@ -65,7 +67,7 @@ def ways_of(units: Sequence[Unit], rng: np.random.Generator) -> list[Way]:
 
 
 def _shifted(rows: tuple[tuple[Unit, ...], ...], *, flip: bool) -> list[Way]:
-    """Rows in line, and every other one moved aside so that it looks through the gaps of the one before it."""
+    """Rows in line, and every other one moved aside, so that it looks through the gaps of the next."""
     straight = Way(rows, 0.0)
     return [straight, Way(rows, -0.3 if flip else 0.3)] if len(rows) > 1 else [straight]
 
@@ -73,7 +75,7 @@ def _shifted(rows: tuple[tuple[Unit, ...], ...], *, flip: bool) -> list[Way]:
 def _with_hung(
     rows: list[tuple[Unit, ...]], hung: Sequence[Unit], *, flip: bool
 ) -> list[tuple[tuple[Unit, ...], ...]]:
-    """What hangs goes into rows of its own behind the others, or to one side or the middle of the hindmost."""
+    """What hangs has rows of its own behind the others, or a side or the middle of the hindmost."""
     if not hung:
         return [tuple(rows)]
     ways = [(*_split(hung, count), *rows) for count in range(1, min(2, len(hung)) + 1)]
@@ -94,7 +96,7 @@ def settle(
     rise: float,
     rng: np.random.Generator,
 ) -> list[Block]:
-    """The way that shows the pieces largest, placed in the frame. At least one way with one unit is needed."""
+    """The way that shows the pieces largest, placed in the frame. At least one way and unit are needed."""
     wobble = rng.uniform(-1.0, 1.0, size=64)
     stage = _Stage(width, height, fill, rise, wobble)
     found = [stage.largest(way) for way in ways]
@@ -142,7 +144,7 @@ class _Stage:
     wobble: np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
     def largest(self, way: Way) -> tuple[float, list[Block]]:
-        """The largest unit size (bisected) at which the rows fit, and its blocks; first a score to compare by."""
+        """A score to compare ways by, and the blocks at the largest unit size (bisected) that fits."""
         low, high = 1.0, self._most(sum(len(row) for row in way.rows))
         best = self._stand(way, low)
         for _ in range(9):
@@ -159,7 +161,7 @@ class _Stage:
     def _most(self, count: int) -> float:
         """A single thing must not fill the frame like a passport photograph."""
         share = {1: 0.60, 2: 0.50, 3: 0.45}.get(count, 0.42)
-        return (
+        return float(
             share
             * self.fill
             / 0.84
@@ -205,12 +207,12 @@ class _Stage:
         if not before:
             low = self.rise * 0.4 if len(row) <= 2 else 0.0
             at = [self._arc(b) * size * 0.16 for b in row]
-            tall = [0.0 if b.unit.flat else low * b.height for b in row]
+            tall = [low * b.height if b.unit.plinth else 0.0 for b in row]
             return [replace(b, bottom=y - up, stand=up) for b, y, up in zip(row, at, tall, strict=True)]
         floor = -0.36 * size * behind
         bases = [min([floor, *(_clearance(b, front) for front in before)]) for b in row]
         if self.rise:
-            tall = [0.0 if b.unit.flat else floor - base for b, base in zip(row, bases, strict=True)]
+            tall = [floor - base if b.unit.plinth else 0.0 for b, base in zip(row, bases, strict=True)]
             return [replace(b, bottom=base, stand=up) for b, base, up in zip(row, bases, tall, strict=True)]
         level = min((base for b, base in zip(row, bases, strict=True) if not b.unit.hangs), default=floor)
         return [

@@ -147,4 +147,4 @@ def weight_of(name: str) -> float:
     """
     words = [word for word in re.findall(r"[a-z]+", name.lower()) if word in _CENTIMETRES]
     length = _CENTIMETRES[words[-1]] if words else _ORDINARY
-    return min(max((length / _ORDINARY) ** _GROWTH, 0.7), 1.5)
+    return float(min(max((length / _ORDINARY) ** _GROWTH, 0.7), 1.5))

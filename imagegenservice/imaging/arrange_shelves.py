@@ -8,7 +8,7 @@ from typing import Final
 
 from .arrange_rows import Block, Unit
 
-_TALL: Final = 0.78
+_TALL: Final = 0.80
 """The share of a compartment's height that its tallest piece may take."""
 
 
@@ -28,9 +28,9 @@ def shelve(units: Sequence[Unit], width: int, height: int, fill: float) -> tuple
     rows = max(options)[1]
     margin = width * (1.0 - max(fill, 0.84)) / 2 * 0.8
     pitch = height * 0.86 / rows
-    boards = [Shelf(height * 0.07 + pitch * (i + 1), margin, width - margin) for i in range(rows)]
+    boards = [Shelf(height * 0.06 + pitch * i, margin, width - margin) for i in range(rows + 1)]
     blocks: list[Block] = []
-    for number, (row, board) in enumerate(zip(_deal(units, rows), boards, strict=True)):
+    for number, (row, board) in enumerate(zip(_deal(units, rows), boards[1:], strict=True)):
         blocks += _stand(row, board, pitch, number)
     return blocks, boards
 
@@ -52,9 +52,9 @@ def _stand(row: Sequence[Unit], board: Shelf, pitch: float, number: int) -> list
     blocks = []
     for unit, share in zip(row, shares, strict=True):
         cell = room * share / sum(shares)
-        tall = min(pitch * _TALL * min(0.72 + 0.28 * unit.weight, 1.0), cell * 0.84 / unit.aspect)
+        tall = min(pitch * _TALL * min(0.72 + 0.28 * unit.weight, 1.0), cell * 0.88 / unit.aspect)
         wide = tall * unit.aspect
-        bottom = board.top - pitch * 0.92 + tall if unit.hangs else board.top
+        bottom = board.top - pitch * 0.91 + tall if unit.hangs else board.top
         blocks.append(Block(unit, left + (cell - wide) / 2, bottom, wide, tall, number))
         left += cell
     return blocks

@@ -49,7 +49,8 @@ def decoded(coded: Floats) -> Floats:
     """Linear light of gamma-coded sRGB 0..1 floats, to 16 bits; any shape; what lies outside is clipped."""
     if not coded.size:
         return np.zeros(coded.shape, np.float32)
-    steps = cv2.multiply(coded.reshape(1, -1), _SCALE, dtype=cv2.CV_16U)
+    capped = np.minimum(coded.reshape(1, -1), np.float32(1.0))
+    steps = cv2.multiply(capped, _SCALE, dtype=cv2.CV_16U)
     light = np.asarray(cv2.LUT(steps, _FINE_TO_LIGHT), np.float32)
     return light.reshape(coded.shape)
 
@@ -58,7 +59,8 @@ def to_srgb8(linear: Floats) -> NDArray[np.uint8]:
     """The nearest sRGB bytes of linear light; any shape; what lies outside 0..1 is clipped, NaN becomes 0."""
     if not linear.size:
         return np.zeros(linear.shape, np.uint8)
-    steps = cv2.multiply(linear.reshape(1, -1), _SCALE, dtype=cv2.CV_16U)  # saturates both ways
+    capped = np.minimum(linear.reshape(1, -1), np.float32(1.0))
+    steps = cv2.multiply(capped, _SCALE, dtype=cv2.CV_16U)  # saturates below, too
     coded = np.asarray(cv2.LUT(steps, _TO_BYTE), np.uint8)
     return coded.reshape(linear.shape)
 

@@ -19,7 +19,7 @@ from .piece import Piece, piece_of
 from .scene_photo import HORIZON
 from .scene_props import Stand, clips, plinth, rail, shelf_boards, stand_under
 from .scene_set import build_set
-from .shadow import ShadowMap, on_wall
+from .shadow import ShadowMap
 from .typeset import badge, mounted, name_card
 
 
@@ -42,7 +42,7 @@ def compose(
     seed: int,
     progress: Callable[[float], None] = lambda _: None,
 ) -> Bytes3:
-    """(height, width, 3) sRGB: every subject, whole and visible, on `background` or on a set drawn for the style.
+    """(height, width, 3) sRGB: every subject, whole and visible, on `background` or on a set of the style.
 
     `background` is (h, w, 3) sRGB of any size; it is cropped to the frame. At least one subject is needed.
     `progress` hears shares of the work done, ending with 1. The same arguments give the same bytes.
@@ -74,10 +74,7 @@ def plan_for(
     horizon: float,
 ) -> Arrangement:
     """Where `compose` will put the subjects, whose cut-outs or cards are `cutouts`."""
-    shapes = [
-        Shape(_aspect(cutout), weight_of(subject.name), cutout.lying, max(1, subject.quantity), _flat(cutout))
-        for subject, cutout in zip(subjects, cutouts, strict=True)
-    ]
+    shapes = [_shape(subject, cutout) for subject, cutout in zip(subjects, cutouts, strict=True)]
     layout = sheet.layout
     return arrange(shapes, width, height, fill=layout.fill, rise=layout.rise, horizon=horizon, seed=seed)
 
@@ -100,11 +97,23 @@ def _aspect(cutout: Cutout) -> float:
     return min(max((x1 - x0) / max(1, y1 - y0), 0.12), 8.0)
 
 
+def _shape(subject: Subject, cutout: Cutout) -> Shape:
+    flat = _flat(cutout)
+    return Shape(
+        aspect=_aspect(cutout),
+        weight=weight_of(subject.name),
+        hangs=cutout.lying,
+        quantity=max(1, subject.quantity),
+        flat=flat,
+        plinth=not flat and cutout.kind == "cut",
+    )
+
+
 def _flat(cutout: Cutout) -> bool:
     """Little of its box is covered: thin parts reach over the table, as those of glasses do."""
     x0, y0, x1, y1 = cutout.box
-    clear = cutout.through[y0:y1, x0:x1].mean(axis=2)
-    solid = np.maximum(cutout.alpha[y0:y1, x0:x1], 1.0 - clear)
+    clear = cutout.through[y0:y1:4, x0:x1:4].mean(axis=2)
+    solid = np.maximum(cutout.alpha[y0:y1:4, x0:x1:4], 1.0 - clear)
     return not cutout.lying and x1 - x0 > 1.05 * (y1 - y0) and float((solid > 0.3).mean()) < 0.36
 
 
@@ -119,7 +128,8 @@ class _Picture:
     def __init__(self, scene: Floats, sheet: StyleSheet) -> None:
         self.scene = scene
         self.sheet = sheet
-        self.covered = np.zeros(scene.shape[:2], np.float32)
+        self._height, self._width = int(scene.shape[0]), int(scene.shape[1])
+        self.covered = np.zeros((self._height, self._width), np.float32)
 
     def furnish(self, plan: Arrangement) -> None:
         """Puts up rails and shelves."""
@@ -141,18 +151,14 @@ class _Picture:
                 reflect(self.scene, piece, self.sheet.depth.mirror)
             gain = match(self._around(place))
             piece.lay(self.scene, self.covered, gain, own_shadow=not place.hangs and not place.stand)
-            if place.hangs and not plan.shelves:
+            if place.hangs:
                 clips(self.scene, place, piece.body, self.sheet)
-
-    @property
-    def _width(self) -> int:
-        return self.covered.shape[1]
 
     def _raise(self, piece: Piece, stand: Stand) -> None:
         """Draws a stand, and the shadow that the piece casts on its upper face."""
         plinth(self.scene, stand, self.sheet)
         x0, y0, x1, y1 = stand.frame
-        x0, y0, x1, y1 = max(0, x0), max(0, y0), min(self._width, x1), min(self.covered.shape[0], y1)
+        x0, y0, x1, y1 = max(0, x0), max(0, y0), min(self._width, x1), min(self._height, y1)
         if x0 >= x1 or y0 >= y1:
             return
         _, face = stand.cover(x0, y0, x1, y1)
@@ -164,23 +170,29 @@ class _Picture:
         self, pieces: Sequence[tuple[Place, Piece]], stands: dict[int, Stand], plan: Arrangement
     ) -> None:
         """Shadows fall on the set, and weakly on products that stand behind."""
-        height, width = self.covered.shape
-        shadows = ShadowMap((0, 0, width, height), self.sheet.light)
-        kept = np.ones((height, width), np.float32)
+        window = self._window([place for place, _ in pieces])
+        shadows = ShadowMap(window, self.sheet.light)
         for place, piece in pieces:
+            outline = piece.outline()
             if place.hangs or plan.shelves:
-                kept *= on_wall(piece.outline(), width, height, self.sheet.light, 0.022 * max(width, height))
+                shadows.hang(outline, 0.022 * max(self._height, self._width))
             if stand := stands.get(id(piece)):
                 shadows.stand(stand.outline())
             elif not place.hangs:
-                shadows.stand(
-                    piece.outline(), cast=0.35 if plan.shelves else 0.75 if piece.brings_shadow else 1.0
-                )
-        kept *= shadows.transmission()
-        self.scene *= (1.0 - (1.0 - kept) * (1.0 - 0.7 * self.covered))[..., None]
+                shadows.stand(outline, cast=0.35 if plan.shelves else 0.75 if piece.brings_shadow else 1.0)
+        x0, y0, x1, y1 = window
+        weak = 1.0 - 0.7 * self.covered[y0:y1, x0:x1]
+        self.scene[y0:y1, x0:x1] *= (1.0 - (1.0 - shadows.transmission()) * weak)[..., None]
+
+    def _window(self, row: Sequence[Place]) -> tuple[int, int, int, int]:
+        """All of the frame's width, and the rows that shadows of `row` can reach."""
+        height, width = self._height, self._width
+        around = 0.06 * max(height, width)
+        top, bottom = min(p.top for p in row) - around, max(p.bottom + p.stand for p in row) + 2 * around
+        return 0, max(0, int(top) // 2 * 2), width, min(height, max(1, int(bottom)))
 
     def _around(self, place: Place) -> Floats:
-        height, width = self.covered.shape
+        height, width = self._height, self._width
         spread = 0.3 * place.width
         x0, x1 = max(0, int(place.left - spread)), min(width, int(place.right + spread) + 1)
         y0, y1 = max(0, int(place.top)), min(height, int(place.bottom + spread) + 1)
@@ -188,14 +200,20 @@ class _Picture:
 
 
 def _badges(done: Bytes3, plan: Arrangement, sheet: StyleSheet) -> None:
+    """Quantities that are not shown: at the foot of the piece, or on its shelf's edge like a price tag."""
     height, width = done.shape[:2]
+    size = max(width, height)
     for place in plan.places:
         if not place.badge:
             continue
-        tall = round(min(max(0.034 * max(width, height), 0.13 * place.height), 0.05 * max(width, height)))
+        tall = round(min(max(0.15 * place.height, 0.022 * size), 0.042 * size))
         face, cover = badge(place.badge, tall, sheet.palette.paper, sheet.palette.ink)
-        x = min(max(0, round(place.right - 0.6 * face.shape[1])), width - face.shape[1])
-        y = min(max(0, round(place.bottom - 0.9 * tall)), height - tall)
+        shelf = min((s.top for s in plan.shelves if s.top > place.bottom - 2), default=place.bottom)
+        middle, row = (place.left + place.right) / 2 - face.shape[1] / 2, shelf - 0.1 * tall
+        if not plan.shelves:
+            middle, row = place.right - 0.6 * face.shape[1], place.bottom - 0.9 * tall
+        x = min(max(0, round(middle)), width - face.shape[1])
+        y = min(max(0, round(row)), height - tall)
         part = done[y : y + tall, x : x + face.shape[1]]
         part[:] = np.rint(part + (face.astype(np.float32) - part) * (0.94 * cover)[..., None]).astype(
             np.uint8

@@ -1,4 +1,4 @@
-"""Glass keeps its edges, lights and contents on any table: what passes it is told from what it shows itself."""
+"""Glass keeps its edges, lights and contents on any table: what passes it is told from what it shows."""
 
 from __future__ import annotations
 
@@ -73,7 +73,10 @@ def see_through(picture: Floats, table: Floats, reading: Reading, coverage: Floa
     light = luminance(picture)
     base = cv2.GaussianBlur(cv2.morphologyEx(light, cv2.MORPH_OPEN, disc(6)), (0, 0), 2.0)
     spots = _ramp(np.clip((light - base) / np.maximum(light, 1e-3), 0, 1), 0.04, 0.35)
-    own = _MILK + _LIGHTS * spots + _GRAINS * _grain(reading)
+    milk = 0.02 + _MILK * _ramp(
+        1 - light / np.maximum(luminance(table), 0.02), 0.0, 0.08
+    )  # none in its holes
+    own = milk + _LIGHTS * spots + _GRAINS * _grain(reading)
     share = coverage * np.clip(own, 0, 0.9)
     glow = picture * share[..., None]
     passed = np.clip((picture - glow) / np.maximum(table, 0.02), 0, 1)

@@ -13,7 +13,7 @@ from .cut_outline import Mask
 
 _REACH: Final = 3  # pixels to either side of the outline that may be mixed of product and table
 _CLEAN: Final = 0.05  # coverage below this is noise of the table; what lies above is stretched to 0..1
-_FAINT: Final = 0.03  # colour distance, linear, at which colour and geometry have an equal say in coverage
+_FAINT: Final = 0.2  # colour distance, linear, at which colour and geometry have an equal say in coverage
 
 
 def _box(mask: Mask, radius: int, grow: bool) -> Mask:
@@ -25,7 +25,7 @@ def _box(mask: Mask, radius: int, grow: bool) -> Mask:
 def _seeds(picture: Floats, table: Floats, inside: Mask, band: Mask) -> Mask:
     """Pixels that are sure to be nothing but product: its inner part, and the middle of thin parts."""
     away = largest_channel(np.asarray(cv2.absdiff(picture, table), np.float32))
-    crest = cv2.dilate(np.where(inside, away, np.float32(0)), np.ones((5, 5), np.uint8))
+    crest = cv2.dilate(np.where(inside, away, np.float32(0)), np.ones((9, 9), np.uint8))
     ridge = inside & band & (away >= 0.92 * crest)
     inner = inside & ~band
     covered = cv2.dilate(inner.astype(np.uint8), np.ones((2 * _REACH + 3,) * 2, np.uint8)) > 0
@@ -68,8 +68,11 @@ def soften(picture: Floats, table: Floats, inside: Mask) -> tuple[Floats, Floats
     contrast = (step * step).sum(axis=-1)
     share = ((seen - back) * step).sum(axis=-1) / np.maximum(contrast, 1e-8)
     trust = contrast / (contrast + _FAINT**2)
-    shape = cv2.GaussianBlur(coverage, (0, 0), 0.9)[band]
+    shape = np.clip((cv2.GaussianBlur(coverage, (0, 0), 2.0)[band] - 0.5) * 2.2 + 0.5, 0, 1)
     mixed = np.clip(share, 0, 1) * trust + shape * (1 - trust)
+    mixed = np.minimum(
+        mixed, 2.5 * cv2.GaussianBlur(coverage, (0, 0), 1.5)[band]
+    )  # none far from the outline
     mixed = np.clip((mixed - _CLEAN) / (1 - 2 * _CLEAN), 0, 1)
     coverage[band] = mixed
     colour[band] = _unmixed(seen, back, own, mixed)

@@ -21,6 +21,7 @@ Window = tuple[slice, slice]
 
 _COARSE: Final = 4  # flooding through gaps and the table under the product are solved at this reduction
 _GAP: Final = 3  # a passage narrower than twice this, on that grid, may be a gap in an outline
+_MARGIN: Final = 40  # pixels of table round the product that tell what is behind it
 _WIDE_GAP: Final = 14  # the same for a product as pale as its table
 
 
@@ -42,14 +43,24 @@ def lies_flat(outline: Outline, reading: Reading) -> bool:
     What stands shows a light and a shaded side; cloth photographed from above is lit alike everywhere.
     """
     inside = outline.inside
-    rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
-    if outline.glass or not len(rows):
+    if outline.glass or not inside.any():
         return False
-    own = inside[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    own = inside[around(inside, 0)]
     alike = float((own & own[:, ::-1]).sum()) / float((own | own[:, ::-1]).sum())
     level = cv2.GaussianBlur(reading.level, (0, 0), 8.0)[eroded(inside, 12)]
     even = level.size > 0 and float(np.percentile(level, 95) - np.percentile(level, 5)) < 0.12
     return even and alike > 0.85 and inside.mean() > 0.15 and own.mean() < 0.9
+
+
+def around(mask: Mask, margin: int) -> Window:
+    """The rows and columns of a mask's True pixels with a margin, or all of them where there are none."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows):
+        return slice(0, mask.shape[0]), slice(0, mask.shape[1])
+    return (
+        slice(max(0, int(rows[0]) - margin), min(mask.shape[0], int(rows[-1]) + 1 + margin)),
+        slice(max(0, int(columns[0]) - margin), min(mask.shape[1], int(columns[-1]) + 1 + margin)),
+    )
 
 
 def disc(radius: int) -> NDArray[np.uint8]:
@@ -108,7 +119,7 @@ def _paleness(inside: Mask, reading: Reading, level: float) -> float:
 
 
 def _with_pale_body(inside: Mask, walls: Mask, reading: Reading) -> tuple[Mask, bool]:
-    """Add what a pale product's broken outline encloses, unless that is just the table; and whether it is in doubt."""
+    """Add what a pale product's broken outline encloses, if not just the table; and whether in doubt."""
     if _paleness(inside, reading, 0.62) < 0.7:
         return inside, False
     wide = _without_dust(~_open_table(walls, _WIDE_GAP))
@@ -227,10 +238,8 @@ def _sharpened(inside: Mask, table_seen: Mask, reading: Reading, table: Floats, 
     return np.asarray(found, np.bool_)
 
 
-def find_outline(reading: Reading) -> Outline:
-    """Separate the product from its table."""
-    walls = find_walls(reading)
-    inside, doubtful = _with_pale_body(_without_dust(~_open_table(walls, _GAP)), walls, reading)
+def _refined(inside: Mask, walls: Mask, reading: Reading) -> tuple[Mask, bool]:
+    """The product inside a rough outline, in the same window as the rest, and whether it is glass."""
     table_seen = eroded(~inside, 2)
     table = surroundings(reading.ratio, table_seen, _COARSE)
     glass = _is_glass(inside, walls, reading, table)
@@ -239,12 +248,26 @@ def find_outline(reading: Reading) -> Outline:
         inside &= ~holes
         table_seen |= eroded(holes, 2)
         table = surroundings(reading.ratio, table_seen, _COARSE)
-    inside = _without_dust(_sharpened(inside, table_seen, reading, table, glass))
-    table = surroundings(reading.ratio, eroded(~inside, 4), _COARSE)
+    return _without_dust(_sharpened(inside, table_seen, reading, table, glass)), glass
+
+
+def _finished(inside: Mask, glass: bool, reading: Reading, table: Floats) -> Mask:
     if glass:
-        inside = _smoothed(inside)
-    elif _paleness(inside, reading, 0.62) > 0.7:
-        inside = _without_bites(inside)
-    else:
-        inside &= ~_slits(inside, reading, table)
+        return _smoothed(inside)
+    if _paleness(inside, reading, 0.62) > 0.7:
+        return _without_bites(inside)
+    return np.asarray(inside & ~_slits(inside, reading, table), np.bool_)
+
+
+def find_outline(reading: Reading) -> Outline:
+    """Separate the product from its table."""
+    walls = find_walls(reading)
+    rough, doubtful = _with_pale_body(_without_dust(~_open_table(walls, _GAP)), walls, reading)
+    window = around(rough, _MARGIN)
+    part = reading.part(window)
+    found, glass = _refined(rough[window], walls[window], part)
+    inside = np.zeros_like(rough)
+    inside[window] = found
+    table = surroundings(reading.ratio, eroded(~inside, 4), _COARSE)
+    inside[window] = _finished(found, glass, part, table[window])
     return Outline(inside, table, glass, doubtful)

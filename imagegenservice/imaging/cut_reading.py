@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import cv2
@@ -31,6 +31,17 @@ class Reading:
     hue: float  # `tint` above this is a real colour and not the tint of a shadow or noise
     weave: float  # mean `detail` of the empty backdrop
 
+    def part(self, window: tuple[slice, slice]) -> Reading:
+        """What was read in those rows and columns."""
+        return replace(
+            self,
+            ratio=self.ratio[window],
+            level=self.level[window],
+            tint=self.tint[window],
+            detail=self.detail[window],
+            edge=self.edge[window],
+        )
+
 
 def _percentile(values: Floats, share: float) -> float:
     return float(np.percentile(values[:: max(1, values.size // 20000)], share)) if values.size else 0.0
@@ -39,7 +50,7 @@ def _percentile(values: Floats, share: float) -> float:
 def read(picture: Floats, backdrop: Backdrop) -> Reading:
     """Compare a gamma-coded (h, w, 3) picture with its backdrop."""
     light = backdrop.light
-    ratio = np.float32(1) + (picture - light) / np.maximum(light, np.float32(_DIVISOR))
+    ratio = np.asarray(1 + (picture - light) / np.maximum(light, _DIVISOR), np.float32)
     level = mean_channel(ratio)
     opponents = cv2.GaussianBlur(cv2.transform(ratio, _OPPONENTS), (0, 0), 1.0)
     tint = np.asarray(cv2.magnitude(opponents[..., 0], opponents[..., 1]), np.float32)

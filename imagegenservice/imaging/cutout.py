@@ -14,11 +14,13 @@ from .colour import Bytes3, Floats, decoded, luminance, to_linear
 from .cut_fill import spread
 from .cut_glass import Glass, see_through
 from .cut_matte import soften
-from .cut_outline import Mask, Outline, eroded, find_outline, lies_flat
+from .cut_outline import Mask, Outline, around, eroded, find_outline, lies_flat
 from .cut_reading import Reading, read
 
 _LONGEST: Final = 1024  # pixels; larger pictures are reduced first
+_SHORTEST: Final = 480  # pixels; smaller pictures are enlarged first
 _SMALLEST: Final = 40  # pixels; a picture this small is shown whole
+_SMOOTH: Final = 4  # shadows are worked out at this reduction
 _FADE: Final = 0.12  # of the product's size: the room round it in which the shadow fades out
 
 
@@ -49,22 +51,28 @@ def cut_out(picture: NDArray[np.uint8]) -> Cutout:
     if picture.shape[2] == 4:
         if _really_transparent(picture[..., 3]):
             return _from_alpha(picture)
-        picture = np.ascontiguousarray(picture[..., :3])
+        picture = _flattened(picture)
     if min(picture.shape[:2]) < _SMALLEST:
         return _card(picture)
+    return _from_backdrop(_enlarged(picture)) or _card(picture)
+
+
+def _from_backdrop(picture: Bytes3) -> Cutout | None:
+    """The product without its backdrop, or None where it does not come off well."""
     coded = picture.astype(np.float32) * np.float32(1 / 255)
     backdrop = fit_backdrop(coded)
     if backdrop.agreement < 0.6:
-        return _card(picture)
+        return None
     reading = read(coded, backdrop)
     outline = find_outline(reading)
     quality = _quality(backdrop, reading, outline)
     if quality < 0.5:
-        return _card(picture)
+        return None
     return _cut(picture, backdrop, reading, outline, quality)
 
 
 def _reduced(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The picture at a bounded size; transparent pixels do not bleed into others."""
     scale = _LONGEST / max(picture.shape[:2])
     if scale >= 1:
         return picture
@@ -77,6 +85,21 @@ def _reduced(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.rint(np.dstack([heavy / np.maximum(share, 1e-4), share * 255])).clip(0, 255).astype(np.uint8)
 
 
+def _enlarged(picture: Bytes3) -> Bytes3:
+    """The picture at a size that the filters' widths, which are in pixels, are made for."""
+    scale = _SHORTEST / max(picture.shape[:2])
+    if scale <= 1:
+        return picture
+    size = (round(picture.shape[1] * scale), round(picture.shape[0] * scale))
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_CUBIC), np.uint8)
+
+
+def _flattened(picture: NDArray[np.uint8]) -> Bytes3:
+    """A picture with next to no transparency, over white."""
+    share = picture[..., 3:].astype(np.float32) / 255
+    return np.rint(picture[..., :3] * share + 255 * (1 - share)).astype(np.uint8)
+
+
 def _really_transparent(alpha: NDArray[np.uint8]) -> bool:
     """Some of the picture is clear and some is not."""
     return bool((alpha < 128).mean() > 0.005 and (alpha > 64).any())
@@ -87,7 +110,7 @@ def _from_alpha(picture: NDArray[np.uint8]) -> Cutout:
     alpha = picture[..., 3].astype(np.float32) / np.float32(255)
     own = to_linear(np.ascontiguousarray(picture[..., :3]))
     colour = np.where(alpha[..., None] > 0.9, own, spread(own, np.where(alpha > 0.5, alpha, np.float32(0))))
-    window = _window(alpha > 0.02, np.ones_like(alpha))
+    window = around(np.asarray(alpha > 0.02, np.bool_), 1)
     alpha, colour = alpha[window], np.asarray(colour[window], np.float32)
     clear = np.ones_like(colour)
     return Cutout(
@@ -119,69 +142,73 @@ def _quality(backdrop: Backdrop, reading: Reading, outline: Outline) -> float:
     rim = inside & ~eroded(inside, 1)
     near = cv2.dilate(reading.detail / reading.edge, np.ones((7, 7), np.uint8))
     lost = float((near[rim] < 1).mean())  # share of the outline that follows no edge of the picture
-    return float(
-        np.clip(backdrop.agreement - 0.5 * frame - 6 * reading.weave - max(0.0, lost - 0.05) * 2, 0, 1)
-    )
+    ragged = 15 * max(0.0, lost - 0.035)  # clear cuts have less than 0.03, those with bites in them over 0.05
+    return float(np.clip(backdrop.agreement - 0.5 * frame - 6 * reading.weave - ragged, 0, 1))
 
 
 def _box(mask: Mask) -> tuple[int, int, int, int]:
     """x0, y0, x1, y1 of the True pixels, or the whole where there are none."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if not len(rows):
-        return 0, 0, mask.shape[1], mask.shape[0]
-    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+    rows, columns = around(mask, 0)
+    return columns.start, rows.start, columns.stop, rows.stop
 
 
-def _window(product: Mask, shadow: Floats) -> tuple[slice, slice]:
-    """What to keep: the product, some room round it, and its shadow as far as it is seen."""
-    x0, y0, x1, y1 = _box(product)
-    room = max(2, round(_FADE * max(x1 - x0, y1 - y0))) if (shadow < 1).any() else 1
-    dark = shadow < 0.985
-    if dark.any():
-        left, top, right, bottom = _box(dark)
-        x0, y0, x1, y1 = min(x0, left), min(y0, top), max(x1, right), max(y1, bottom)
-    height, width = product.shape
-    return slice(max(0, y0 - room), min(height, y1 + room)), slice(max(0, x0 - room), min(width, x1 + room))
-
-
-def _shadow(table: Floats, light: Floats, inside: Mask) -> Floats:
+def _shadow(backdrop: Backdrop, outline: Outline) -> Floats:
     """The neutral part of what darkens the table, near the product; 1 where there is none."""
-    raw = luminance(table) / np.maximum(luminance(light), 1e-3)
-    raw = np.asarray(cv2.GaussianBlur(raw, (0, 0), 1.5), np.float32)
-    dark = np.clip((1 - raw - 0.02) / 0.98, 0, 1)
-    far = cv2.distanceTransform((~inside).astype(np.uint8), cv2.DIST_L2, 3)
-    x0, y0, x1, y1 = _box(inside)
-    near = np.clip(2 - far / (0.25 * max(x1 - x0, y1 - y0)), 0, 1)
-    return np.asarray(1 - dark * near, np.float32)
+    height, width = outline.inside.shape
+    size = (max(1, width // _SMOOTH), max(1, height // _SMOOTH))
+    light = np.asarray(cv2.resize(backdrop.light, size, interpolation=cv2.INTER_AREA), np.float32)
+    ratio = np.asarray(cv2.resize(outline.behind, size, interpolation=cv2.INTER_AREA), np.float32)
+    full = luminance(decoded(light))
+    raw = luminance(decoded(light * ratio)) / np.maximum(full, 1e-3)
+    lit = np.clip(full / 0.1 - 0.2, 0, 1)  # on a black table there is no shadow to be seen
+    away = cv2.resize((~outline.inside).astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
+    far = cv2.distanceTransform(away, cv2.DIST_L2, 3)
+    rows, columns = around(outline.inside, 0)
+    reach = 0.25 * max(rows.stop - rows.start, columns.stop - columns.start) / _SMOOTH
+    dark = np.clip((1 - raw - 0.02) / 0.98, 0, 1) * lit * np.clip(2 - far / reach, 0, 1)
+    soft = cv2.resize(np.asarray(dark, np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(1 - soft, np.float32)
 
 
 def _faded(shadow: Floats) -> Floats:
     """The shadow without a hard edge where the arrays end."""
-    height, width = shadow.shape
-    y = np.minimum(np.arange(height), np.arange(height)[::-1]).astype(np.float32) / max(1.0, 0.08 * height)
-    x = np.minimum(np.arange(width), np.arange(width)[::-1]).astype(np.float32) / max(1.0, 0.08 * width)
-    keep = np.minimum(y, 1)[:, None] * np.minimum(x, 1)[None, :]
-    keep = keep * keep * (3 - 2 * keep)
-    return np.asarray(1 - (1 - shadow) * keep, np.float32)
+    keep = np.minimum(_ends(shadow.shape[0])[:, None], 1) * np.minimum(_ends(shadow.shape[1])[None, :], 1)
+    return np.asarray(1 - (1 - shadow) * (keep * keep * (3 - 2 * keep)), np.float32)
+
+
+def _ends(length: int) -> Floats:
+    """0 at both ends of a line of pixels, growing to 1 within a twelfth of it, and beyond 1."""
+    steps = np.arange(length, dtype=np.float32)
+    return np.minimum(steps, steps[::-1]) / np.float32(max(1.0, length / 12))
+
+
+def _kept(outline: Outline, shadow: Floats) -> tuple[slice, slice]:
+    """What to keep of the picture: the product and the shadow that is seen, with room for it to fade out."""
+    dark = shadow < 0.985
+    rows, columns = around(outline.inside, 0)
+    size = max(rows.stop - rows.start, columns.stop - columns.start)
+    return around(outline.inside | dark, max(4, round(_FADE * size)) if dark.any() else 4)
 
 
 def _cut(picture: Bytes3, backdrop: Backdrop, reading: Reading, outline: Outline, quality: float) -> Cutout:
-    linear = to_linear(picture)
-    table, light = decoded(backdrop.light * outline.behind), decoded(backdrop.light)
-    alpha, colour = soften(linear, table, outline.inside)
+    shadow = _shadow(backdrop, outline)
+    window = _kept(outline, shadow)
+    linear = to_linear(picture[window])
+    table = decoded(backdrop.light[window] * outline.behind[window])
+    alpha, colour = soften(linear, table, outline.inside[window])
     if outline.glass:  # its edge has nearly the table's colour, so only its shape tells the coverage
-        alpha = np.asarray(cv2.GaussianBlur(outline.inside.astype(np.float32), (0, 0), 1.2), np.float32)
-    shadow = _shadow(table, light, outline.inside)
-    seen = np.asarray(alpha > 0.02, np.bool_)
-    glass = see_through(linear, table, reading, alpha) if outline.glass else _opaque(alpha)
-    window = _window(seen, shadow)
+        whole = outline.inside[window].astype(np.float32)
+        alpha = np.asarray(cv2.GaussianBlur(whole, (0, 0), 1.2), np.float32)
+        glass = see_through(linear, table, reading.part(window), alpha)
+    else:
+        glass = _opaque(alpha)
     return Cutout(
-        colour[window],
-        glass.solid[window],
-        glass.through[window],
-        glass.glow[window],
+        colour,
+        glass.solid,
+        glass.through,
+        glass.glow,
         _faded(shadow[window]),
-        _box(seen[window]),
+        _box(np.asarray(alpha > 0.02, np.bool_)),
         lies_flat(outline, reading),
         "cut",
         quality,

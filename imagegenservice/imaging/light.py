@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 
 from .colour import Floats, luminance
+from .scene_noise import floats
 
 MOST_GAIN: Final = 0.12
 """No product gets lighter or darker by more than this share."""
@@ -22,4 +23,4 @@ def match(around: Floats) -> Floats:
     bright = float(luminance(mean))
     gain = np.clip((bright / _MIDDLE) ** 0.10, 1.0 - MOST_GAIN, 1.0 + MOST_GAIN)
     tint = np.clip((mean / bright) ** 0.10, 1.0 - MOST_TINT, 1.0 + MOST_TINT)
-    return (gain * tint).astype(np.float32)
+    return floats(gain * tint)

@@ -7,7 +7,7 @@ import numpy as np
 
 from .colour import Floats
 from .piece import Piece
-from .scene_noise import blurred
+from .scene_noise import blurred, floats
 
 
 def reflect(scene: Floats, piece: Piece, strength: float) -> None:
@@ -34,7 +34,7 @@ def _ground(piece: Piece, width: int, height: int) -> Floats:
     middle, half = (left + right) / 2, max(1.0, (right - left) / 2)
     turn = np.clip((np.arange(width, dtype=np.float32) + 0.5 - middle) / half, -1.0, 1.0)
     deep = min(0.42 * half, 0.2 * height)
-    return (height - deep * (1.0 - np.sqrt(1.0 - turn * turn))).astype(np.float32)
+    return floats(height - deep * (1.0 - np.sqrt(1.0 - turn * turn)))
 
 
 def _sampled(layers: Floats, columns: Floats, rows: Floats) -> Floats:

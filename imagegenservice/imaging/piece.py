@@ -10,6 +10,7 @@ import numpy as np
 from .arrange import Place
 from .colour import Floats
 from .cutout import Cutout
+from .scene_noise import floats
 from .shadow import SHRINK, Outline, lower_edge
 
 
@@ -42,10 +43,15 @@ class Piece:
 
     @property
     def foot(self) -> tuple[float, float]:
-        """The first and the last column of the box that touch the ground, or nearly so."""
+        """The first and the last column of the box that touch the ground: of all its feet together."""
         edge, covered = lower_edge(self.body)
-        low = np.flatnonzero(covered & (edge >= 0.86 * self.body.shape[0]))
-        return (float(low[0]), float(low[-1] + 1)) if low.size else (0.0, float(self.body.shape[1]))
+        height, width = self.body.shape
+        reach = max(1, round(0.06 * width))
+        around = cv2.dilate(edge[None, :], np.ones((1, 2 * reach + 1), np.uint8))[0]
+        lowest = np.flatnonzero(covered & (edge >= around) & (edge >= 0.72 * height))
+        feet = [_foot_at(edge, int(column), height, reach) for column in lowest]
+        low = [foot for foot in feet if foot]
+        return (min(f[0] for f in low), max(f[1] for f in low)) if low else (0.0, float(width))
 
     def outline(self) -> Outline:
         """The silhouette at a shadow map's resolution."""
@@ -65,7 +71,7 @@ class Piece:
         cut = (slice(y0 - self.y, y1 - self.y), slice(x0 - self.x, x1 - self.x))
         under, alpha = scene[y0:y1, x0:x1], self.alpha[cut]
         if own_shadow and self.brings_shadow:
-            under *= self.shadow[cut][..., None] ** np.float32(0.85)
+            under *= self.shadow[cut][..., None]
         if self.through is not None and self.glow is not None:
             under *= self.through[cut]
             under += self.glow[cut] * gain
@@ -77,11 +83,24 @@ class Piece:
     def _whole(self, cut: tuple[slice, slice]) -> Floats:
         assert self.through is not None  # noqa: S101
         clear = 1.0 - self.through[cut].mean(axis=2)
-        return np.maximum(self.alpha[cut], clear).astype(np.float32)
+        return floats(np.maximum(self.alpha[cut], clear))
+
+
+def _foot_at(edge: Floats, column: int, height: int, reach: int) -> tuple[float, float] | None:
+    """The columns around the lowest one that are nearly as low; None where the outline only passes by."""
+    near = edge >= edge[column] - 0.05 * height
+    left, right = column, column + 1
+    while left > 0 and near[left - 1]:
+        left -= 1
+    while right < edge.size and near[right]:
+        right += 1
+    rises = left > 0 and right < edge.size and edge[left - 1] < edge[column] and edge[right] < edge[column]
+    touches = edge[column] >= 0.98 * height
+    return (float(left), float(right)) if touches or (rises and right - left > reach) else None
 
 
 def piece_of(cutout: Cutout, place: Place, lean: float = 1.0) -> Piece:
-    """`cutout` scaled so that its object fills the box of `place`; `lean` > 0 where shadows fall to the right."""
+    """`cutout` with its object filling the box of `place`; `lean` > 0 where shadows fall to the right."""
     x0, y0, x1, y1 = cutout.box
     scale_x, scale_y = place.width / (x1 - x0), place.height / (y1 - y0)
     tall, wide = cutout.alpha.shape
@@ -89,7 +108,7 @@ def piece_of(cutout: Cutout, place: Place, lean: float = 1.0) -> Piece:
     how = cv2.INTER_AREA if scale_x < 1.0 else cv2.INTER_CUBIC
 
     def scaled(layer: Floats) -> Floats:
-        return np.clip(cv2.resize(layer, size, interpolation=how), 0.0, None).astype(np.float32)
+        return floats(np.clip(cv2.resize(layer, size, interpolation=how), 0.0, None))
 
     glassy = bool(cutout.glow.max() > 0.004 or cutout.through.min() < 0.996)
     box = (
@@ -112,7 +131,7 @@ def piece_of(cutout: Cutout, place: Place, lean: float = 1.0) -> Piece:
 
 
 def _agrees(cutout: Cutout, lean: float) -> bool:
-    """Whether its own shadow lies on the side on which this scene's shadows fall, and is more than a trace."""
+    """Whether its own shadow falls to the side where this scene's shadows fall, and is more than a trace."""
     dark = 1.0 - cutout.shadow
     total = float(dark.sum())
     if total < 0.01 * cutout.alpha.sum() or cutout.lying:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..styles import StyleSheet
 from .colour import Floats
-from .scene_noise import blurred, colour_of, grid, noise, pool, smoothstep
+from .scene_noise import blurred, colour_of, floats, grid, noise, pool, smoothstep
 from .scene_wood import boards
 
 Rng = np.random.Generator
@@ -23,14 +23,14 @@ def lay_floor(wall: Floats, sheet: StyleSheet, horizon: float, rng: Rng) -> Floa
 def _lit(sheet: StyleSheet, width: int, height: int, horizon: float) -> Floats:
     """Light on the floor: brightest left of the middle, fading to the front and to the right."""
     light = pool(width, height, (0.42, horizon + 0.42 * (1 - horizon)), (0.75, 0.55))
-    return (1.08 - sheet.light.falloff * 0.8 * (1.0 - light)).astype(np.float32)
+    return floats(1.08 - sheet.light.falloff * 0.8 * (1.0 - light))
 
 
 def _join(wall: Floats, floor: Floats, horizon: float, soft: float) -> Floats:
     height, width = wall.shape[:2]
     _, y = grid(width, height)
     below = smoothstep(horizon - soft, horizon + soft, y)[..., None]
-    return (wall + (floor - wall) * below).astype(np.float32)
+    return floats(wall + (floor - wall) * below)
 
 
 def _seamless(wall: Floats, sheet: StyleSheet, horizon: float, rng: Rng) -> Floats:
@@ -42,7 +42,9 @@ def _seamless(wall: Floats, sheet: StyleSheet, horizon: float, rng: Rng) -> Floa
     floor = colour_of(sheet.palette.floor) * colour_of(sheet.light.tint) * tone[..., None]
     # In the bend of a cove the paper turns away from the light.
     bend = np.exp(-(((y - horizon) / 0.05) ** 2))
-    return _join(_shaded(wall, horizon), floor, horizon, 0.003) * (1.0 - 0.03 * bend)[..., None]
+    return floats(
+        _join(_shaded(wall, horizon), floats(floor), horizon, 0.003) * (1.0 - 0.03 * bend)[..., None]
+    )
 
 
 def _polished(wall: Floats, sheet: StyleSheet, horizon: float, rng: Rng) -> Floats:
@@ -81,7 +83,7 @@ def _shaded(wall: Floats, horizon: float) -> Floats:
     """The wall darkens where the table stands against it."""
     height, width = wall.shape[:2]
     _, y = grid(width, height)
-    return wall * (1.0 - 0.22 * np.exp(-np.maximum(horizon - y, 0.0) / 0.05))[..., None]
+    return floats(wall * (1.0 - 0.22 * np.exp(-np.maximum(horizon - y, 0.0) / 0.05))[..., None])
 
 
 _FLOORS: Final[dict[str, Callable[[Floats, StyleSheet, float, Rng], Floats]]] = {

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .colour import Floats, to_linear
+
+
+def floats(values: ArrayLike) -> Floats:
+    """`values` at single precision, which is all that light needs here."""
+    return np.asarray(values, np.float32)
 
 
 def colour_of(code: str) -> Floats:
@@ -15,19 +21,23 @@ def colour_of(code: str) -> Floats:
 
 def grid(width: int, height: int) -> tuple[Floats, Floats]:
     """The pixel centres' places across (1, width) and down (height, 1), each 0..1."""
-    across = (np.arange(width, dtype=np.float32) + 0.5) / width
-    down = (np.arange(height, dtype=np.float32) + 0.5) / height
-    return across[None, :], down[:, None]
+    across = (np.arange(width) + 0.5) / width
+    down = (np.arange(height) + 0.5) / height
+    return floats(across[None, :]), floats(down[:, None])
 
 
 def smoothstep(low: float, high: float, values: Floats) -> Floats:
     """0 below `low`, 1 above `high`, Hermite in between (low may exceed high to fall instead of rise)."""
-    share = np.clip((values - np.float32(low)) / np.float32(high - low), 0.0, 1.0)
-    return (share * share * (3.0 - 2.0 * share)).astype(np.float32)
+    width = high - low if abs(high - low) > 1e-6 else 1e-6
+    share = np.clip((values - np.float32(low)) / np.float32(width), 0.0, 1.0)
+    return floats(share * share * (3.0 - 2.0 * share))
 
 
 def noise(rng: np.random.Generator, width: int, height: int, columns: int, rows: int) -> Floats:
     """A smooth field, about -1..1, with `columns` x `rows` hills and valleys."""
+    if columns * 8 > width:  # fine noise has no room to show how it is interpolated, and this is much quicker
+        fine = rng.uniform(-1.0, 1.0, size=(max(1, rows), max(1, columns))).astype(np.float32)
+        return np.asarray(cv2.resize(fine, (width, height), interpolation=cv2.INTER_CUBIC), np.float32)
     # One more ring of random values than is shown: the borders of a cubic resize are flat.
     seeds = rng.uniform(-1.0, 1.0, size=(rows + 3, columns + 3)).astype(np.float32)
     step_x, step_y = columns / width, rows / height
@@ -48,7 +58,7 @@ def _cubic(values: Floats, at: Floats) -> Floats:
     a, b, c, d = (values[np.clip(base + k, 0, values.shape[0] - 1)] for k in (-1, 0, 1, 2))
     steep = 2.0 * a - 5.0 * b + 4.0 * c - d
     bend = 3.0 * (b - c) + d - a
-    return (b + 0.5 * t * (c - a + t * (steep + t * bend))).astype(np.float32)
+    return floats(b + 0.5 * t * (c - a + t * (steep + t * bend)))
 
 
 def clouds(rng: np.random.Generator, width: int, height: int, cells: int, octaves: int = 4) -> Floats:
@@ -81,7 +91,7 @@ def blurred(image: Floats, sigma: float) -> Floats:
     small = cv2.resize(
         image, (max(1, width // shrink), max(1, height // shrink)), interpolation=cv2.INTER_AREA
     )
-    soft = _gauss(small, sigma / shrink)
+    soft = _gauss(floats(small), sigma / shrink)
     return np.asarray(cv2.resize(soft, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..styles import StyleSheet
 from .colour import Bytes3, Floats, luminance, to_linear
-from .scene_noise import blurred, clouds, colour_of, grid, noise, pool, smoothstep
+from .scene_noise import blurred, clouds, colour_of, floats, grid, noise, pool, smoothstep
 
 HORIZON: Final = 0.60
 """Where the table would begin if it were up to the photograph, most of which is to be seen."""
@@ -22,10 +22,10 @@ _BUSY: Final = 9.0
 def stage_photo(
     photo: Bytes3, sheet: StyleSheet, width: int, height: int, horizon: float, seed: int
 ) -> Floats:
-    """(height, width, 3) linear light: `photo` cropped to the frame, never stretched, with ground to stand on.
+    """(height, width, 3) linear light: `photo` cropped to the frame, with ground to stand on.
 
-    Below the row `horizon` (a share of the height) lies the photograph's own ground, where it is calm enough to
-    be one; else a polished table that mirrors what is behind it, so that it has the photograph's colours.
+    Below the row `horizon` (a share of the height) lies the photograph's own ground, where it is calm enough
+    to be one; else a polished table that mirrors what is behind it, so that it has the photograph's colours.
     """
     rng = np.random.Generator(np.random.PCG64([seed, 5]))
     whole = _cover(photo, width, height)
@@ -40,7 +40,7 @@ def stage_photo(
 
 
 def ground_line(picture: Bytes3) -> float:
-    """The share of the height at which calm ground begins that reaches down to the bottom; 1 if there is none."""
+    """The share of the height where calm ground begins that reaches to the bottom; 1 if there is none."""
     small = np.asarray(cv2.resize(picture, (96, 96), interpolation=cv2.INTER_AREA), np.float32)
     across = np.abs(np.diff(small, axis=1)).mean(axis=(1, 2))
     down = np.abs(np.diff(small, axis=0, append=small[-1:])).mean(axis=(1, 2))
@@ -58,7 +58,7 @@ def _on_own_ground(scene: Floats, horizon: float) -> Floats:
     softer = blurred(scene, 0.0022 * max(width, height))
     far = smoothstep(horizon + 0.06, horizon - 0.10, y)[..., None]
     mixed = softer + (soft - softer) * far
-    return (mixed * (1.0 - 0.10 * smoothstep(horizon, 1.0, y))[..., None]).astype(np.float32)
+    return floats(mixed * (1.0 - 0.10 * smoothstep(horizon, 1.0, y))[..., None])
 
 
 def _cover(photo: Bytes3, width: int, height: int) -> Bytes3:
@@ -89,18 +89,18 @@ def _table(behind: Floats, sheet: StyleSheet, horizon: float, rng: np.random.Gen
     edge = np.exp(-(((y - horizon - 0.003) / 0.0022) ** 2))[..., None]
     table = table * (1.0 + 0.35 * edge)
     below = smoothstep(horizon - 0.0015, horizon + 0.0015, y)[..., None]
-    return (wall + (table - wall) * below).astype(np.float32)
+    return floats(wall + (table - wall) * below)
 
 
 def _surroundings(behind: Floats) -> Floats:
     """The mean colour of what is below on both sides: the ground of most pictures, not their subject."""
     height, width = behind.shape[:2]
     low, side = behind[height // 2 :], max(1, width // 4)
-    return np.concatenate([low[:, :side], low[:, -side:]], axis=1).mean(axis=(0, 1)).astype(np.float32)
+    return floats(np.concatenate([low[:, :side], low[:, -side:]], axis=1).mean(axis=(0, 1)))
 
 
 def _surface(mean: Floats, sheet: StyleSheet) -> Floats:
     """The photograph's own colour with a little of the style's floor, at the photograph's lightness."""
     own = colour_of(sheet.palette.floor)
     ratio = float(luminance(mean)) / max(float(luminance(own)), 1e-3)
-    return (own * np.float32(min(max(ratio, 0.05), 4.0)) * 0.25 + mean * 0.75).astype(np.float32)
+    return floats(own * np.float32(min(max(ratio, 0.05), 4.0)) * 0.25 + mean * 0.75)

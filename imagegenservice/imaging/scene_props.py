@@ -120,7 +120,7 @@ def _mirrored(scene: Floats, stand: Stand, side: Floats, span: tuple[int, int], 
 
 
 def rail(scene: Floats, hung: Sequence[Place], sheet: StyleSheet) -> None:
-    """Draws a rod above each row of what hangs, with its shadow on the wall, from side to side of the frame."""
+    """Draws a rod above each row of what hangs, from side to side of the frame, and its shadow."""
     size = max(scene.shape[:2])
     for row in sorted({place.row for place in hung}):
         level = min(place.top for place in hung if place.row == row) - 0.018 * size
@@ -131,7 +131,8 @@ def _rod(scene: Floats, level: float, thick: float, sheet: StyleSheet) -> None:
     height, width = scene.shape[:2]
     y = np.arange(height, dtype=np.float32) + 0.5 - np.float32(level)
     shade = np.exp(-(((y - 5 * thick) / (2.2 * thick)) ** 2)) * 0.28 * sheet.light.shadow
-    scene *= (1.0 - shade)[:, None, None]
+    dim = np.flatnonzero(shade > 1e-3)
+    scene[dim] *= (1.0 - shade[dim])[:, None, None]
     turn = np.clip(y / thick, -1.0, 1.0)
     round_ = np.sqrt(1.0 - turn * turn)
     lit = (
@@ -154,7 +155,8 @@ def clips(scene: Floats, place: Place, alpha: Floats, sheet: StyleSheet) -> None
     reach = 0.018 * size
     for column, row in _held(alpha):
         x, y = place.left + column, place.top + row
-        _clip(scene, x, place.top - reach, y + 0.012 * size, 0.0055 * size, sheet)
+        half = min(0.0055 * size, 0.022 * place.height)
+        _clip(scene, x, place.top - reach, y + 2.2 * half, half, sheet)
 
 
 def _held(alpha: Floats) -> list[tuple[int, int]]:
@@ -200,7 +202,10 @@ def shelf_boards(scene: Floats, shelves: Sequence[Shelf], sheet: StyleSheet) -> 
     scene *= (1.0 - 0.55 * sheet.light.shadow * blurred(fallen, thick * 1.1))[..., None]
     y = np.arange(height, dtype=np.float32)[:, None]
     lit = np.full((height, 1), 0.72, np.float32)
+    edge = np.zeros((height, 1), np.float32)
     for shelf in shelves:
-        lit += 0.5 * np.exp(-(((y - shelf.top) / (0.22 * thick)) ** 2))
-    wood = colour_of(sheet.palette.prop) * lit[..., None]
+        edge += np.exp(-(((y - shelf.top) / (0.22 * thick)) ** 2))
+    shine = colour_of(sheet.palette.metal if sheet.scene.stands == "discs" else "#ffffff")
+    wood = colour_of(sheet.palette.prop) * (lit + 0.4 * edge)[..., None]
+    wood = wood + (shine - wood) * (0.45 * edge * board)[..., None]
     scene += (wood - scene) * board[..., None]

@@ -18,7 +18,7 @@ from .scene_walls import draw_wall
 def build_set(
     sheet: StyleSheet, background: Bytes3 | None, width: int, height: int, horizon: float, seed: int
 ) -> Floats:
-    """(height, width, 3) linear light of the empty set; `horizon` is a share of the height. The caller's own copy."""
+    """(height, width, 3) linear light of the empty set, the caller's own; `horizon`: share of the height."""
     if background is not None:
         return stage_photo(background, sheet, width, height, horizon, seed)
     return _drawn(sheet, width, height, round(horizon, 3), seed).astype(np.float32)

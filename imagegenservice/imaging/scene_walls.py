@@ -10,7 +10,7 @@ import numpy as np
 
 from ..styles import StyleSheet
 from .colour import Floats
-from .scene_noise import blurred, clouds, colour_of, grid, noise, pool, smoothstep
+from .scene_noise import blurred, clouds, colour_of, floats, grid, noise, pool, smoothstep
 
 Rng = np.random.Generator
 
@@ -26,7 +26,7 @@ def draw_wall(sheet: StyleSheet, width: int, height: int, horizon: float, rng: R
 
 def _key(sheet: StyleSheet, width: int, height: int) -> Floats:
     light = pool(width, height, (0.36, 0.26), (0.62, 0.70))
-    return (1.06 - sheet.light.falloff * (1.0 - light)).astype(np.float32)
+    return floats(1.06 - sheet.light.falloff * (1.0 - light))
 
 
 def _flat(code: str, width: int, height: int) -> Floats:
@@ -34,7 +34,7 @@ def _flat(code: str, width: int, height: int) -> Floats:
 
 
 def _mix(below: Floats, colour: Floats, share: Floats) -> Floats:
-    return (below + (colour - below) * share[..., None]).astype(np.float32)
+    return floats(below + (colour - below) * share[..., None])
 
 
 def _cove(sheet: StyleSheet, width: int, height: int, horizon: float, rng: Rng) -> Floats:
@@ -44,17 +44,18 @@ def _cove(sheet: StyleSheet, width: int, height: int, horizon: float, rng: Rng) 
     radius = 0.27 * min(width, height) if horizon > 0.36 else 0.20 * min(width, height)
     centre = (side * width, (horizon - 0.06) * height - radius * 0.35)
     disc = _disc(width, height, centre, radius)
-    shade = blurred(
-        _disc(width, height, (centre[0] + radius * 0.10, centre[1] + radius * 0.08), radius), radius * 0.12
+    fallen = (centre[0] + radius * 0.10, centre[1] + radius * 0.08)
+    shade = blurred(_disc(width, height, fallen, radius), radius * 0.12)
+    wall *= (1.0 - 0.28 * shade * (1.0 - disc))[..., None]
+    return floats(
+        _mix(wall, colour_of(sheet.palette.accent), disc) * _window(sheet, width, height, rng)[..., None]
     )
-    wall = wall * (1.0 - 0.28 * shade * (1.0 - disc))[..., None]
-    return _mix(wall, colour_of(sheet.palette.accent), disc) * _window(sheet, width, height, rng)[..., None]
 
 
 def _disc(width: int, height: int, centre: tuple[float, float], radius: float) -> Floats:
     x = np.arange(width, dtype=np.float32)[None, :] + 0.5 - np.float32(centre[0])
     y = np.arange(height, dtype=np.float32)[:, None] + 0.5 - np.float32(centre[1])
-    return np.clip(np.float32(radius + 0.5) - np.sqrt(x * x + y * y), 0.0, 1.0).astype(np.float32)
+    return floats(np.clip(np.float32(radius + 0.5) - np.sqrt(x * x + y * y), 0.0, 1.0))
 
 
 def _window(sheet: StyleSheet, width: int, height: int, rng: Rng, strength: float = 0.22) -> Floats:
@@ -71,7 +72,7 @@ def _window(sheet: StyleSheet, width: int, height: int, rng: Rng, strength: floa
             corners += [(px + 0.30 * pane_h, py + pane_h) for px, py in reversed(corners)]
             cv2.fillPoly(mask, [np.array(corners, np.int32)], 255, cv2.LINE_AA)
     soft = blurred(mask.astype(np.float32) / 255.0, scale * (0.004 + 0.022 * sheet.light.softness))
-    return (1.0 - strength * 0.4 + strength * soft).astype(np.float32)
+    return floats(1.0 - strength * 0.4 + strength * soft)
 
 
 def _plaster(sheet: StyleSheet, width: int, height: int, horizon: float, rng: Rng) -> Floats:
@@ -103,14 +104,14 @@ def _niche(sheet: StyleSheet, width: int, height: int, horizon: float, rng: Rng)
     x, _ = grid(width, height)
     lit = smoothstep((centre - half) / width, (centre + half) / width, x)
     inner = inner * (0.95 + 0.10 * lit)[..., None]
-    return wall + (inner - wall) * arch[..., None]
+    return floats(wall + (inner - wall) * arch[..., None])
 
 
 def _arch(width: int, height: int, centre: float, half: float, top: float) -> Floats:
     x = np.arange(width, dtype=np.float32)[None, :] + 0.5 - np.float32(centre)
     y = np.arange(height, dtype=np.float32)[:, None] + 0.5 - np.float32(top + half)
     far = np.where(y < 0, np.sqrt(x * x + y * y), np.abs(x))
-    return np.clip(np.float32(half + 0.5) - far, 0.0, 1.0).astype(np.float32)
+    return floats(np.clip(np.float32(half + 0.5) - far, 0.0, 1.0))
 
 
 def _marble(sheet: StyleSheet, width: int, height: int, horizon: float, rng: Rng) -> Floats:
@@ -143,7 +144,7 @@ def _brass(wall: Floats, sheet: StyleSheet, horizon: float) -> Floats:
     x, _ = grid(width, height)
     shine = 0.25 + 1.1 * np.exp(-(((x - 0.40) / 0.22) ** 2))
     metal = colour_of(sheet.palette.metal) * shine[..., None]
-    return (wall + (metal - wall) * line[..., None]).astype(np.float32)
+    return floats(wall + (metal - wall) * line[..., None])
 
 
 def _sunlit(sheet: StyleSheet, width: int, height: int, horizon: float, rng: Rng) -> Floats:
@@ -152,8 +153,8 @@ def _sunlit(sheet: StyleSheet, width: int, height: int, horizon: float, rng: Rng
     fine = clouds(rng, width, height, 24, 3)
     wall = _flat(sheet.palette.wall, width, height) * (1.0 + 0.02 * fine)[..., None]
     sun = (_window(sheet, width, height, rng, 1.0) - 0.6) * (1.0 - 0.8 * _leaves(width, height, rng))
-    warm = np.array([1.0, 0.93, 0.78], np.float32)
-    return wall * (0.74 + 0.62 * sun[..., None] * warm)
+    warm = np.array([1.0, 0.95, 0.84], np.float32)
+    return floats(wall * (0.74 + 0.62 * sun[..., None] * warm))
 
 
 def _leaves(width: int, height: int, rng: Rng) -> Floats:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from .colour import Floats
-from .scene_noise import noise
+from .scene_noise import floats, grid, noise
 
 BOARDS: Final = 5
 _LINES: Final = 72
@@ -18,11 +18,12 @@ _NEAR: Final = 0.8
 
 
 def boards(width: int, height: int, horizon: float, rng: np.random.Generator) -> Floats:
-    """(height, width) how dark the wood is, about 0..1, on a table seen from the row `horizon` (a share) down."""
-    rows = (np.arange(height, dtype=np.float32) + 0.5) / height
+    """(height, width) how dark the wood is, about 0..1, on a table from the row `horizon` (a share) down."""
+    _, column = grid(1, height)
+    rows = column[:, 0]
     down = np.clip((rows - horizon) / max(1e-3, 1.0 - horizon), 0.0, 1.0)
     zoom = _NEAR + down
-    depth = (1.0 / _NEAR - 1.0 / zoom) / (1.0 / _NEAR - 1.0 / (_NEAR + 1.0))
+    depth = floats((1.0 / _NEAR - 1.0 / zoom) / (1.0 / _NEAR - 1.0 / (_NEAR + 1.0)))
     number = np.minimum((depth * BOARDS).astype(np.int32), BOARDS - 1)
     slide = rng.uniform(0.0, 0.5, BOARDS).astype(np.float32)[number]
     texture = _texture(rng, width + width // 2)
@@ -36,7 +37,8 @@ def boards(width: int, height: int, horizon: float, rng: np.random.Generator) ->
         cv2.remap(texture, (x * width).astype(np.float32), y.astype(np.float32), cv2.INTER_LINEAR), np.float32
     )
     tint = rng.uniform(-0.14, 0.14, BOARDS).astype(np.float32)[number]
-    return (figure + tint[:, None] + _seams(depth)[:, None]).astype(np.float32)
+    streaks = noise(rng, width, height, width // 7, height)
+    return floats(figure + 0.07 * streaks + tint[:, None] + _seams(depth)[:, None])
 
 
 def _seams(depth: Floats) -> Floats:
@@ -45,7 +47,7 @@ def _seams(depth: Floats) -> Floats:
     off = place - np.rint(place)
     inside = (place > 0.3) & (place < BOARDS - 0.2)
     line = 0.9 * np.exp(-((off / 0.012) ** 2)) - 0.16 * np.exp(-(((off - 0.035) / 0.018) ** 2))
-    return np.where(inside, line, 0.0).astype(np.float32)
+    return floats(np.where(inside, line, 0.0))
 
 
 def _texture(rng: np.random.Generator, wide: int) -> Floats:
@@ -57,7 +59,7 @@ def _texture(rng: np.random.Generator, wide: int) -> Floats:
     heart = rng.uniform(0.2, 0.8, BOARDS).astype(np.float32)[board.astype(np.int32)]
     off = (y / _LINES - board - heart) * 2.2 + 0.55 * bend
     rings = 0.5 + 0.5 * np.sin(26.0 * np.sqrt(np.abs(off) + 0.02) + 3.0 * board)
-    fibres = noise(rng, wide, rows, 14, rows // 3) + 0.8 * noise(rng, wide, rows, 40, rows // 2)
+    fibres = noise(rng, wide, rows, 14, rows // 3) + 0.7 * noise(rng, wide, rows, 30, rows // 2)
     pores = np.clip(noise(rng, wide, rows, 90, rows // 2) - 0.35, 0.0, 1.0)
     slow = noise(rng, wide, rows, 4, 6)
-    return (0.36 + 0.24 * (rings**1.6 - 0.4) + 0.14 * fibres + 0.55 * pores + 0.10 * slow).astype(np.float32)
+    return floats(0.36 + 0.24 * (rings**1.6 - 0.4) + 0.14 * fibres + 0.55 * pores + 0.10 * slow)

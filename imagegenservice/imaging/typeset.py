@@ -11,7 +11,7 @@ import numpy as np
 
 from .colour import Bytes3, Floats, to_srgb8
 from .cutout import Cutout
-from .scene_noise import colour_of
+from .scene_noise import colour_of, floats
 
 _FACE: Final = "sans"
 """OpenCV's built-in typeface: no font files, and it knows Latin, Greek, Cyrillic, CJK, Arabic and Hebrew."""
@@ -22,7 +22,7 @@ def rounded(width: int, height: int, radius: float) -> Floats:
     x = np.abs(np.arange(width, dtype=np.float32) + 0.5 - width / 2)[None, :] - (width / 2 - radius)
     y = np.abs(np.arange(height, dtype=np.float32) + 0.5 - height / 2)[:, None] - (height / 2 - radius)
     outside = np.hypot(np.maximum(x, 0.0), np.maximum(y, 0.0)) + np.minimum(np.maximum(x, y), 0.0)
-    return np.clip(np.float32(radius + 0.5) - outside, 0.0, 1.0).astype(np.float32)
+    return floats(np.clip(np.float32(radius + 0.5) - outside, 0.0, 1.0))
 
 
 def mounted(picture: Floats, paper: str, border: float) -> Cutout:
@@ -72,8 +72,8 @@ def _rule(card: Bytes3, colour: Bytes3, size: int, height: int) -> None:
 
 
 def badge(quantity: int, height: int, paper: str, ink: str) -> tuple[Bytes3, Floats]:
-    """A small pill that says "×12": sRGB colours and coverage, `height` pixels high."""
-    text, points = f"×{quantity}", max(6, round(height * 0.56))
+    """A small pill with "times `quantity`": sRGB colours and coverage, `height` pixels high."""
+    text, points = f"\N{MULTIPLICATION SIGN}{quantity}", max(6, round(height * 0.56))
     wide = max(height, round(_measure(text, points)[0] + height * 0.72))
     face = np.broadcast_to(_byte(paper), (height, wide, 3)).copy()
     measured = _measure(text, points)[0]
@@ -88,7 +88,7 @@ def _printable(name: str) -> str:
 
 
 def _fitted(text: str, width: float, height: float) -> tuple[Sequence[str], int]:
-    """The largest type, 52 points down to 12, at which the wrapped text fits; what is still too long is cut."""
+    """The largest type, 52 points down to 13, at which the text fits when wrapped; too long a text is cut."""
     for points in range(52, 12, -3):
         lines = _wrapped(text, width, points)
         fits = all(_measure(line, points)[0] <= width for line in lines)

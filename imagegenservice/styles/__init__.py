@@ -57,7 +57,7 @@ class Palette(_Part):
 
 
 class Light(_Part):
-    """The key light. Shadows fall by `lean` (to the right) and `reach` (up the picture) per unit of height."""
+    """The key light. Shadows fall by `lean` (to the right) and `reach` (up the picture) per height."""
 
     tint: Hex
     lean: Annotated[float, Field(ge=-1.5, le=1.5)]
@@ -69,7 +69,7 @@ class Light(_Part):
 
 
 class Grade(_Part):
-    """The finish. Every value is 0 for "leave it alone" but `products`: the share the products take part in."""
+    """The finish. 0 is "leave it alone" for each value; `products` is the share of it that products get."""
 
     contrast: Annotated[float, Field(ge=-0.5, le=0.6)]
     saturation: Annotated[float, Field(ge=-0.8, le=0.5)]
@@ -116,7 +116,7 @@ class StyleSheet(_Part):
 
 
 def sheet_for(style: str) -> StyleSheet:
-    """The sheet of a documented style; for any other text the sheet most of its words point at, else modern."""
+    """The sheet of a documented style; for other text the sheet that most of its words name, else modern."""
     wanted = style.strip().lower()
     if wanted in NAMES:
         return _sheets()[wanted]

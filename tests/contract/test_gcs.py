@@ -280,7 +280,7 @@ async def test_a_server_that_says_nothing_is_unavailable_within_the_timeout(
 ) -> None:
     with silent() as address:
         monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://{address}")
-        async with opened("bucket", surroundings, "?timeout=0.8") as storage:
+        async with opened("bucket", surroundings, "?timeout=0.8&concurrency=1") as storage:
             await everything_is_unavailable(storage, 1.3)
 
 

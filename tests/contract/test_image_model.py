@@ -29,13 +29,14 @@ class Harness:
     """One engine under test. What it talks to is found through the environment."""
 
     url: str
-    source_type: SourceType
+    source: SourceType
+    source_on_background: SourceType
 
 
 HARNESSES = [
-    Harness("compositor://", SourceType.COMPOSITE_CAPTURE),
-    Harness("gemini://", SourceType.TRAINED),
-    Harness("gemini://?vertex=true", SourceType.TRAINED),
+    Harness("compositor://", SourceType.COMPOSITE_SYNTHETIC, SourceType.COMPOSITE_CAPTURE),
+    Harness("gemini://", SourceType.TRAINED, SourceType.TRAINED),
+    Harness("gemini://?vertex=true", SourceType.TRAINED, SourceType.TRAINED),
 ]
 """A new engine is one line here, and whatever it talks to one fixture that `engine` asks for."""
 
@@ -117,11 +118,15 @@ async def test_it_draws_at_the_ordered_size_in_every_ratio(engine: ImageModel, r
     assert_drawn(await engine.draw(commission), commission)
 
 
-async def test_it_draws_at_the_default_size(engine: ImageModel, harness: Harness):
+async def test_it_draws_at_the_default_size(engine: ImageModel):
     commission = order(side=1024, ratio="4:3")
-    drawing = await engine.draw(commission)
-    assert_drawn(drawing, commission)
-    assert drawing.source_type is harness.source_type
+    assert_drawn(await engine.draw(commission), commission)
+
+
+async def test_it_says_how_its_picture_came_to_be(engine: ImageModel, harness: Harness):
+    assert (await engine.draw(order())).source_type is harness.source
+    on_background = await engine.draw(order(background=scene("grey")))
+    assert on_background.source_type is harness.source_on_background
 
 
 async def test_progress_only_grows_and_stays_within_its_bounds(engine: ImageModel):

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from imagegenservice.adapters.state_store import sqlite_file
 from imagegenservice.adapters.state_store.group_commit import MOST_WAITING, GroupCommit
 from imagegenservice.adapters.state_store.sqlite import Sqlite
 from imagegenservice.errors import AlreadyExists, ConfigurationError, Overloaded, Unavailable
@@ -219,6 +220,31 @@ def test_a_refusal_does_not_spoil_the_others_of_its_transaction(tmp_path: Path) 
     with sqlite3.connect(tmp_path / "t.db") as reader:
         assert reader.execute("SELECT x FROM t").fetchall() == [(0,), (2,), (4,), (6,), (8,)]
     reader.close()
+
+
+def test_a_mistake_in_a_write_is_rolled_back_and_the_next_one_works(tmp_path: Path) -> None:
+    connection = sqlite3.connect(tmp_path / "t.db", isolation_level=None, check_same_thread=False)
+    connection.execute("CREATE TABLE t (x INTEGER)")
+    writer = GroupCommit(connection)
+
+    def mistake(connection: sqlite3.Connection) -> None:
+        connection.execute("INSERT INTO t VALUES (1)")
+        connection.execute("INSERT INTO nowhere VALUES (1)")
+
+    assert isinstance(writer.submit(mistake).exception(timeout=10), Unavailable)
+    assert writer.submit(lambda c: c.execute("INSERT INTO t VALUES (2)").rowcount).result(timeout=10) == 1
+    writer.close()
+    with sqlite3.connect(tmp_path / "t.db") as reader:
+        assert reader.execute("SELECT x FROM t").fetchall() == [(2,)]
+    reader.close()
+
+
+def test_a_commit_is_synced_to_the_disk_before_it_returns(path: Path) -> None:
+    for connection in (sqlite_file.prepare(path, 1.0), sqlite_file.connect(path, 1.0)):
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        full = 2
+        assert connection.execute("PRAGMA synchronous").fetchone() == (full,)
+        connection.close()
 
 
 def confirmed_by_a_killed_writer(path: Path, run: str, lines: int) -> list[str]:

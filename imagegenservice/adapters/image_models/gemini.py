@@ -22,7 +22,7 @@ from .gemini_models import DEFAULT_MODEL, KNOWN, ModelCard, card_of
 from .gemini_pictures import compose, develop
 from .gemini_wire import Vertex, Wire
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 LEAST_TIME: Final = 1.0
 """Seconds. With less time left no call is made: its answer would be paid for and come too late."""
@@ -89,7 +89,7 @@ class Gemini(ImageModel):
         config = self._config(commission.brief)
         attempt = 0
         while isinstance(outcome := await self._ask(commission, content, config), Declined):
-            logger.warning("declined", extra={"engine": self.name, "outcome": outcome.detail})
+            log.warning("declined", extra={"engine": self.name, "outcome": outcome.detail})
             pause = self._pause(outcome, attempt, commission.time_left)
             if pause is None:
                 raise outcome.fault

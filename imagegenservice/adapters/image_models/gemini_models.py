@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Final
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 SIDES: Final = {"512": 512, "1K": 1024, "2K": 2048, "4K": 4096}
 """The longer side of a square picture of each size, in pixels; other ratios come out no shorter."""
@@ -79,7 +79,7 @@ def card_of(model: str) -> ModelCard:
     """The card of *model*; an unknown id is taken for a successor of the default model, with a warning."""
     card = _CARDS.get(model)
     if card is None:
-        logger.warning(
+        log.warning(
             "The image model %r is not in the table (%s): it is asked as %s would be.",
             model,
             ", ".join(KNOWN),
@@ -87,7 +87,7 @@ def card_of(model: str) -> ModelCard:
         )
         return replace(_CARDS[DEFAULT_MODEL], id=model, usd_per_picture=None)
     if card.successor:
-        logger.warning("Google has deprecated %s and advises to use %s.", model, card.successor)
+        log.warning("Google has deprecated %s and advises to use %s.", model, card.successor)
     return card
 
 

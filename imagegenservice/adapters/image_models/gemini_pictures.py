@@ -16,7 +16,7 @@ from ...ports import Commission, Darkroom
 from ...prompts import cart_prompt, label_of_background, label_of_product
 from ...styles import sheet_for
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 SIDE: Final = 1024
 """Pixels of an input's longer side. More is not worth its bytes: an input is 1120 tokens at any size."""
@@ -77,7 +77,7 @@ async def _product_parts(
         try:
             picture = await _part(reference.data, darkroom)
         except PictureRefused as exc:
-            logger.warning("a product's picture cannot be read", extra={"cause": exc.reason})
+            log.warning("a product's picture cannot be read", extra={"cause": exc.reason})
             continue
         pictured.append(number)
         parts += [Part(text=label_of_product(len(pictured), number)), picture]
@@ -92,9 +92,8 @@ async def _background_part(data: bytes, darkroom: Darkroom) -> Part:
 
 
 async def _part(data: bytes, darkroom: Darkroom) -> Part:
-    # In a box, so that the last to let go of the pixels is the pool: giving megabytes back takes its time.
-    box = [await darkroom.decode(data, max_side=SIDE)]
-    return Part.from_bytes(data=await darkroom.run(lambda: _jpeg(box.pop())), mime_type="image/jpeg")
+    pixels = await darkroom.decode(data, max_side=SIDE)
+    return Part.from_bytes(data=await darkroom.run(_jpeg, pixels), mime_type="image/jpeg")
 
 
 def _jpeg(pixels: Pixels) -> bytes:

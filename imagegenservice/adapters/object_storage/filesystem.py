@@ -206,7 +206,7 @@ def _translated() -> Iterator[None]:
     except TimeoutError:
         raise Unavailable("The object storage did not answer in time.") from None
     except OSError as exc:
-        log.error("The object storage failed: %s", exc)  # noqa: TRY400 - the cause says it all
+        log.error("object storage failed", extra={"cause": str(exc)})  # noqa: TRY400 - the cause says it all
         if exc.errno in {errno.ENOSPC, errno.EDQUOT}:
             raise Overloaded("The disk of the object storage is full.", reason="STORAGE_FULL") from exc
         raise Unavailable("The object storage did not answer.") from exc

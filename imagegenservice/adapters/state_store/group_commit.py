@@ -109,13 +109,13 @@ class GroupCommit:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
         except sqlite3.Error:
-            log.exception("The state store could not roll back")
+            log.exception("state store could not roll back")
 
 
 def translated(exc: sqlite3.Error) -> ServiceError:
     """What a caller may know of it; the log knows all."""
     name = getattr(exc, "sqlite_errorname", type(exc).__name__)
-    log.error("The state store failed: %s: %s", name, exc)
+    log.error("state store failed", extra={"cause": f"{name}: {exc}"})
     if name == "SQLITE_FULL":
         return Overloaded("The disk of the state store is full.", reason="STORAGE_FULL")
     return Unavailable("The state store did not answer.")
