@@ -12,7 +12,7 @@ from typing import Final
 
 from .bulletin import Bulletin
 from .chain import Chain, Drawn, EngineCommission
-from .errors import Cancelled, DrawingFailed, GenerationNotFound, KeyNotFound, Refusal, Unavailable
+from .errors import Cancelled, DrawingFailed, GenerationNotFound, KeyNotFound, Refusal, ServiceError
 from .fingerprints import Entry, Fingerprints, Result
 from .gallery import Gallery
 from .ledger import Ledger
@@ -180,7 +180,7 @@ class Carrier:
         for attempt in range(_STORING_TRIES):
             try:
                 return await self._tools.gallery.keep(picture, order.expires_at, source_type=source_type)
-            except Unavailable as exc:
+            except ServiceError as exc:
                 log.warning("the picture could not be stored", extra={"attempt": attempt, "cause": str(exc)})
                 await asyncio.sleep(_PAUSE * 2**attempt)
         raise DrawingFailed("The picture was drawn, but could not be stored.", reason="STORAGE_UNAVAILABLE")
@@ -228,7 +228,7 @@ class Carrier:
             if progress >= self._claim.generation.progress + _STEP:
                 try:
                     await self._show(Stage.DRAWING, progress)
-                except (HeldByAnother, Unavailable):
+                except (HeldByAnother, ServiceError):
                     continue  # the drawing itself finds out at its next stage
             await asyncio.sleep(_PAUSE)
 

@@ -57,7 +57,7 @@ class Generator:
         self._engines = engines
         self._metrics = metrics
         self._kept = kept
-        self._accepting: set[asyncio.Task[Generation]] = set()
+        self._accepting: dict[object, asyncio.Task[Generation]] = {}
 
     async def generate(self, order: Order, trace: str = "") -> Generation:
         """
@@ -66,16 +66,22 @@ class Generator:
         When this returns, the record is stored. A caller that leaves earlier loses nothing: accepting and
         drawing go on. Raises Refusal, Overloaded, Unavailable.
         """
-        task = asyncio.create_task(self._accept(order, trace))
-        self._accepting.add(task)
-        task.add_done_callback(self._accepted)
-        generation = await asyncio.shield(task)
+        generation = await asyncio.shield(self._begin(order, trace))
         if order.wait and not generation.finished:
             return await self._wait(generation, order.wait)
         return generation
 
-    def _accepted(self, task: asyncio.Task[Generation]) -> None:
-        self._accepting.discard(task)
+    def _begin(self, order: Order, trace: str) -> asyncio.Task[Generation]:
+        # Equal calls with one key that are here at the same time are one call, and take one place.
+        call = (order.idempotency_key, order.request_hash) if order.idempotency_key else object()
+        task = self._accepting.get(call)
+        if task is None:
+            task = self._accepting[call] = asyncio.create_task(self._accept(order, trace))
+            task.add_done_callback(lambda done: self._accepted(call, done))
+        return task
+
+    def _accepted(self, call: object, task: asyncio.Task[Generation]) -> None:
+        del self._accepting[call]
         if not task.cancelled():
             task.exception()  # the caller may be gone; nobody else asks for it
 
@@ -132,24 +138,26 @@ class Generator:
             claimed = await self._idempotency.claim(generation.owner, key, request, generation.id)
             if claimed != generation.id:
                 return await self._store_as(claimed, generation, result)
-        return await self._add(generation, result)
+        return await self._add_once(generation, result)
 
     async def _store_as(self, claimed: str, generation: Generation, result: Result | None) -> Generation:
-        # The same key is being used at this moment, or its process died: whoever is quicker stores it.
+        # Another replica uses the same key at this moment, or its process died: the quicker one stores it.
         self._studio.release(generation.id)
         try:
             return await self._records.get(claimed)
         except GenerationNotFound:
             if result is None:
                 self._studio.reserve(claimed, generation.owner)
-        generation = generation.model_copy(update={"id": claimed})
+        return await self._add_once(generation.model_copy(update={"id": claimed}), result)
+
+    async def _add_once(self, generation: Generation, result: Result | None) -> Generation:
         try:
             return await self._add(generation, result)
         except AlreadyExists:
-            self._studio.release(claimed)
-            return await self._records.get(claimed)
+            self._studio.release(generation.id)
+            return await self._records.get(generation.id)
         except BaseException:
-            self._studio.release(claimed)
+            self._studio.release(generation.id)
             raise
 
     async def _add(self, generation: Generation, result: Result | None) -> Generation:
@@ -220,7 +228,7 @@ class Generator:
 
     async def settle(self) -> None:
         """Wait for what is being accepted at the moment."""
-        await asyncio.gather(*self._accepting, return_exceptions=True)
+        await asyncio.gather(*self._accepting.values(), return_exceptions=True)
 
 
 def _result_fields(result: Result) -> dict[str, object]:

@@ -136,7 +136,12 @@ class ImageModel(Adapter, Protocol):
 
 
 class ObjectStorage(Adapter, Protocol):
-    """Keeps bytes under keys like pictures/0f…a2.jpg. Keys are made by the core, never by a caller."""
+    """
+    Keeps bytes under keys like pictures/0f…a2.jpg. Keys are made by the core, never by a caller.
+
+    Every method raises Unavailable when the storage does not answer in time, and Overloaded when it is
+    full or too many calls wait.
+    """
 
     @abstractmethod
     async def put(self, key: str, data: bytes, media_type: str) -> None:
@@ -144,20 +149,20 @@ class ObjectStorage(Adapter, Protocol):
         Store *data*, whole or not at all; later readers see exactly these bytes.
 
         Keys name their content: when the key is taken, equal bytes are a success and others raise
-        AlreadyExists. Raises Unavailable.
+        AlreadyExists. What was put again counts as stored now.
         """
 
     @abstractmethod
     async def get(self, key: str) -> bytes:
-        """Raises KeyNotFound, Unavailable."""
+        """Raises KeyNotFound."""
 
     @abstractmethod
     async def delete(self, key: str) -> None:
-        """Nothing happens when there is none. Raises Unavailable."""
+        """Nothing happens when there is none."""
 
     @abstractmethod
     async def list_older(self, prefix: str, before: datetime, limit: int) -> list[str]:
-        """Keys below *prefix* that were stored before that time, at most *limit*. Raises Unavailable."""
+        """Keys below *prefix* that were stored before that time, at most *limit*."""
 
     @abstractmethod
     async def url(self, key: str) -> str | None:
@@ -169,8 +174,8 @@ class StateStore(Adapter, Protocol):
     Keeps documents, each changed by compare-and-set on its version.
 
     A write that was confirmed survives the death of the process (memory:// excepted). Bodies are JSON
-    objects of at most 900 kB. Every method raises Unavailable when the store does not answer in time; a
-    write that raised it may or may not have happened.
+    objects of at most 900 kB. Every method raises Unavailable when the store does not answer in time, and
+    Overloaded when it is full or too many calls wait; a write that raised Unavailable may have happened.
     """
 
     @abstractmethod

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from .bulletin import Bulletin
-from .errors import GenerationNotFound, StoreAway, Unavailable, VersionConflict
+from .errors import GenerationNotFound, ServiceError, StoreAway, VersionConflict
 from .model import Document, Generation, Revision, Stage, Status
 from .ports import StateStore
 
@@ -99,7 +99,7 @@ class Records:
         fresh = _document(generation, holder)
         try:
             stored = await self._store.replace(replace(fresh, version=document.version))
-        except Unavailable as exc:
+        except ServiceError as exc:
             raise StoreAway from exc
         self._bulletin.announce(generation)
         return stored

@@ -138,8 +138,8 @@ class Block:
     def set(self, name: str, value: Attribute) -> None:
         """Note something about it: names and numbers of our own, nothing personal, no URLs."""
 
-    def end(self, reason: str = "", *, failed: bool = False) -> None:
-        """End it before its block does."""
+    def end(self, exc: BaseException | None = None) -> None:
+        """End it before its block does, with what went wrong."""
 
     def __enter__(self) -> Self:
         return self
@@ -159,9 +159,10 @@ class _LiveBlock(Block):
     def set(self, name: str, value: Attribute) -> None:
         self._span.set(name, value)
 
-    def end(self, reason: str = "", *, failed: bool = False) -> None:
+    def end(self, exc: BaseException | None = None) -> None:
         if not self._ended:
             self._ended = True
+            reason, failed = verdict(exc) if exc is not None else ("", False)
             self._span.end(reason, failed=failed)
 
     def __enter__(self) -> Self:
@@ -171,8 +172,7 @@ class _LiveBlock(Block):
     def __exit__(self, kind: object, exc: BaseException | None, trace: object) -> None:
         # Set, not reset by its token: an abandoned generator is closed in another context than it began in.
         _place.set(self._before)
-        reason, failed = verdict(exc) if exc is not None else ("", False)
-        self.end(reason, failed=failed)
+        self.end(exc)
 
 
 _NOTHING: Final = Block()

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Awaitable
 
 from .drawing import Carrier, Tools
-from .errors import Cancelled, ImageGenError, Overloaded, Unavailable
+from .errors import Cancelled, ImageGenError, Overloaded, ServiceError, Unavailable
 from .records import FREE, Claim, HeldByAnother
 
 log = logging.getLogger(__name__)
@@ -111,7 +111,7 @@ class Studio:
             await self._quietly(carrier.let_go(), generation_id)
         except asyncio.CancelledError as exc:
             await self._stopped(carrier, generation_id, str(exc))
-        except Unavailable as exc:
+        except ServiceError as exc:
             # It is still ours: the sweep begins anew with it when the store is back.
             log.warning(
                 "a generation waits for its store", extra={"generation": generation_id, "cause": str(exc)}

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Final
 
 from . import fingerprints, gallery, holder, idempotency, records
-from .errors import ImageGenError, Unavailable, VersionConflict
+from .errors import ImageGenError, ServiceError, VersionConflict
 from .gallery import Gallery
 from .holder import Holder, machine, surely_dead
 from .model import Document
@@ -52,7 +52,7 @@ class Sweep:
                 await self.take_up()
                 if count % rounds == rounds - 1:
                     await self.clear()
-            except Unavailable as exc:
+            except ServiceError as exc:
                 log.warning("the sweep waits for a store", extra={"cause": str(exc)})
             except Exception:
                 log.exception("the sweep failed")

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from prometheus_client import (
     CollectorRegistry,
@@ -24,12 +24,12 @@ from prometheus_client import (
 )
 
 from . import spans
-from .logs import short
-from .model import Generation, Stage
+from .logs import owner, short
+from .model import Generation, PaidCall, Stage
 from .settings import Settings
 
 if TYPE_CHECKING:
-    from . import tracing
+    from .tracing import SdkTracer
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +37,7 @@ SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 """Bounds of the buckets, from an answer out of memory to the longest drawing."""
 _CLOSING: Final = 2.0
 """Seconds that the last spans may take at the end."""
+_PROVIDERS: Final = {"gemini": "gcp.gemini", "gemini-vertex": "gcp.vertex_ai"}
 _REASON: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,47}|")
 
 # Of the process, so that adapters need not be handed a Metrics.
@@ -128,7 +129,12 @@ class Metrics:
     @contextmanager
     def drawing(self, engine: str) -> Iterator[None]:
         """Measure one drawing of *engine*."""
-        with _timed(self.engines, engine), spans.span("engine", attributes={"imagegen.engine": engine}):
+        at_work = self.queue.labels("drawing")
+        with (
+            at_work.track_inprogress(),
+            _timed(self.engines, engine),
+            spans.span(f"draw {engine}", attributes={"imagegen.engine": engine}),
+        ):
             yield
 
 
@@ -137,7 +143,7 @@ def _seconds(name: str, what: str, labels: list[str], registry: CollectorRegistr
 
 
 def _label(reason: str) -> str:
-    # Ours are all names. A record of another version may say anything, and must not become a series of its own.
+    # Ours are all names. What another version wrote into a record may be anything, but no series of its own.
     return reason if _REASON.fullmatch(reason) else "OTHER"
 
 
@@ -167,14 +173,62 @@ def looked_up(cache: str, *, hit: bool, count: int = 1) -> None:
         _CACHE.labels(cache, "hit" if hit else "miss").inc(count)
 
 
+@contextmanager
+def carrying(generation: Generation) -> Iterator[spans.Block]:
+    """Go on in the trace of the call that ordered *generation*, and in its owner's name."""
+    spans.go_to(spans.read_place(generation.trace))
+    owner.set(generation.owner)
+    about: dict[str, spans.Attribute] = {
+        "imagegen.generation": short(generation.id),
+        "imagegen.attempt": generation.attempts + 1,
+        "imagegen.products": len(generation.brief.items),
+        "user.hash": generation.owner,
+    }
+    with spans.span("generation", attributes=about) as here:
+        yield here
+
+
+class Asked(Protocol):
+    """A paid call that is being made, or has been."""
+
+    call: PaidCall
+
+
+@contextmanager
+def asking(asked: Asked) -> Iterator[None]:
+    """
+    A span around a call to an image model, named as OpenTelemetry names calls to generative models.
+
+    See https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-spans/.
+    """
+    provider, _, model = asked.call.engine.partition("/")
+    about: dict[str, spans.Attribute] = {
+        "gen_ai.operation.name": "generate_content",
+        "gen_ai.provider.name": _PROVIDERS.get(provider, provider),
+        "gen_ai.request.model": model,
+        "gen_ai.output.type": "image",
+    }
+    with spans.span(f"generate_content {model}", "client", about) as here:
+        try:
+            yield
+        finally:
+            call = asked.call
+            here.set("imagegen.outcome", call.outcome)
+            if call.model_version:
+                here.set("gen_ai.response.model", call.model_version)
+            for name in ("input_tokens", "output_tokens"):
+                if name in call.usage:
+                    here.set(f"gen_ai.usage.{name}", call.usage[name])
+
+
 @asynccontextmanager
 async def open_tracing(settings: Settings) -> AsyncIterator[None]:
     """Trace for the time of the block, if the settings say so; the last spans are sent at its end."""
     if not settings.enable_tracing:
         yield
         return
-    sdk: tracing = import_module(".tracing", __package__)
-    tracer = sdk.SdkTracer(settings.collector_service_addr, settings.otel_service_name, VERSION)
+    make: type[SdkTracer] = import_module(".tracing", __package__).SdkTracer
+    tracer = make(settings.collector_service_addr, settings.otel_service_name, VERSION)
     try:
         with spans.traced_by(tracer):
             yield

@@ -14,7 +14,7 @@ from .cut_reading import Reading
 
 _MILK: Final = 0.10  # share of the light seen in glass that is its own reflection of a bright room
 _LIGHTS: Final = 0.8  # share of a bright spot that is a reflection
-_GRAINS: Final = 0.45  # share of the light that grains in glass, such as salt, scatter themselves
+_GRAINS: Final = 0.35  # share of the light that grains in glass, such as salt, scatter themselves
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +68,22 @@ def _grain(reading: Reading) -> Floats:
     return np.asarray(cv2.resize(grain, size, interpolation=cv2.INTER_LINEAR), np.float32)
 
 
+def _own_light(light: Floats, table: Floats) -> Floats:
+    """The share of the light seen in glass that does not come through it: a haze, and bright spots.
+
+    What is just as light as the table is a hole in the product or a gap between two, and has no haze.
+    """
+    against = np.asarray(light / np.maximum(table, 0.02), np.float32)
+    haze = _MILK * _ramp(1 - np.asarray(cv2.GaussianBlur(against, (0, 0), 3.0), np.float32), 0.0, 0.08)
+    base = cv2.GaussianBlur(cv2.morphologyEx(light, cv2.MORPH_OPEN, disc(6)), (0, 0), 2.0)
+    spots = _ramp(np.asarray((light - base) / np.maximum(light, 1e-3), np.float32), 0.04, 0.35)
+    return np.asarray(haze + _LIGHTS * np.maximum(spots, _ramp(against, 1.0, 1.15)), np.float32)
+
+
 def see_through(picture: Floats, table: Floats, reading: Reading, coverage: Floats) -> Glass:
     """Split a see-through product (linear, like its table) so that over its old table it looks as it did."""
-    light = luminance(picture)
-    base = cv2.GaussianBlur(cv2.morphologyEx(light, cv2.MORPH_OPEN, disc(6)), (0, 0), 2.0)
-    spots = _ramp(np.clip((light - base) / np.maximum(light, 1e-3), 0, 1), 0.04, 0.35)
-    milk = 0.02 + _MILK * _ramp(
-        1 - light / np.maximum(luminance(table), 0.02), 0.0, 0.08
-    )  # none in its holes
-    own = milk + _LIGHTS * spots + _GRAINS * _grain(reading)
-    share = coverage * np.clip(own, 0, 0.9)
+    own = _own_light(luminance(picture), luminance(table)) + _GRAINS * _grain(reading)
+    share = np.clip(2 * coverage - 1, 0, 1) * np.clip(own, 0.02, 0.9)  # a lit rim would be the old table's
     glow = picture * share[..., None]
     passed = np.clip((picture - glow) / np.maximum(table, 0.02), 0, 1)
     through = 1 - coverage[..., None] * (1 - passed)

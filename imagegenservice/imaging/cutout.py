@@ -179,7 +179,7 @@ def _faded(shadow: Floats) -> Floats:
 def _ends(length: int) -> Floats:
     """0 at both ends of a line of pixels, growing to 1 within a twelfth of it, and beyond 1."""
     steps = np.arange(length, dtype=np.float32)
-    return np.minimum(steps, steps[::-1]) / np.float32(max(1.0, length / 12))
+    return np.asarray(np.minimum(steps, steps[::-1]) / max(1.0, length / 12), np.float32)
 
 
 def _kept(outline: Outline, shadow: Floats) -> tuple[slice, slice]:

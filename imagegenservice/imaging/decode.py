@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,6 +13,9 @@ from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 FORMATS: Final = ("JPEG", "PNG", "WEBP")
 MAX_FRAMES: Final = 100
+
+# Pillow only warns of less than twice its own limit, which is far beyond ours.
+warnings.simplefilter("error", Image.DecompressionBombWarning)
 
 
 class Undecodable(Exception):
@@ -82,7 +86,7 @@ def _header(data: bytes) -> Header:
             header = Header(str(image.format), *image.size)
     except MemoryError:
         raise
-    except Image.DecompressionBombError as exc:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as exc:
         raise Undecodable("IMAGE_TOO_LARGE", "the picture has too many pixels") from exc
     except UnidentifiedImageError as exc:
         raise Undecodable("UNSUPPORTED_FORMAT", "this is not a JPEG, PNG or WebP picture") from exc

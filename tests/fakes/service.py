@@ -58,8 +58,7 @@ def photo(width: int = 64, height: int = 48, form: str = "JPEG", colour: Sequenc
     pixels = np.full((height, width, 3), colour, np.uint8)
     pixels[: height // 2, : width // 2] = 250
     out = io.BytesIO()
-    kind, _, how = form.partition("-")
-    Image.fromarray(pixels).save(out, kind, lossless=bool(how))
+    Image.fromarray(pixels).save(out, form)
     return out.getvalue()
 
 

@@ -248,7 +248,7 @@ def test_what_cannot_be_cut_out_becomes_a_card_with_round_corners(picture):
     assert card.kind == "card"
     assert card.box == (0, 0, width, height)
     assert card.alpha[height // 2, width // 2] == 1
-    assert card.alpha[0, width // 2] == 1
+    assert card.alpha[0, width // 2] > 0.999
     assert card.alpha[0, 0] < 0.6
     assert (to_srgb8(card.colour) == picture).all()
 

@@ -12,7 +12,7 @@ from typing import Final, Self
 from pydantic import Field
 
 from ... import styles
-from ...errors import ConfigurationError, PictureRefused
+from ...errors import ConfigurationError, DrawingFailed, PictureRefused
 from ...imaging.compose import Subject, compose
 from ...imaging.cutout import Cutout, cut_out
 from ...model import Brief, Drawing, Pixels, Reference, SourceType
@@ -55,12 +55,18 @@ class Compositor(ImageModel):
         for count, reference in enumerate(commission.references, start=1):
             subjects.append(await self._subject(reference))
             commission.progress(_CUTTING * count / len(commission.references))
-        background = None
-        if commission.background is not None:
-            background = (await self._darkroom.decode(commission.background, max_side=2 * _MAX_SIDE))[..., :3]
+        background = await self._background(commission.background)
         pixels = await self._darkroom.run(_compose, subjects, background, brief, commission.progress)
         source = SourceType.COMPOSITE_SYNTHETIC if background is None else SourceType.COMPOSITE_CAPTURE
         return Drawing(pixels, source)
+
+    async def _background(self, data: bytes | None) -> Pixels | None:
+        if data is None:
+            return None
+        try:
+            return (await self._darkroom.decode(data, max_side=2 * _MAX_SIDE))[..., :3]
+        except PictureRefused:
+            raise DrawingFailed("The background cannot be read.", reason="BACKGROUND_UNREADABLE") from None
 
     async def _subject(self, reference: Reference) -> Subject:
         name, quantity = reference.item.product.name, reference.item.quantity
