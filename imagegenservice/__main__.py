@@ -15,6 +15,7 @@ from .errors import ConfigurationError, ImageGenError
 from .logs import configure_logging
 from .servers import grpc_server, http_server
 from .settings import Settings, load
+from .telemetry import open_tracing
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ class Running:
 @asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[Running]:
     """Serve on both ports for the time of the block. Raises ConfigurationError, Unavailable, OSError."""
-    async with open_app(settings) as app:
+    async with open_tracing(settings), open_app(settings) as app:
         core = app.core
         readiness = http_server.Readiness()
         pages = http_server.application(core.gallery, core.metrics, readiness)
@@ -75,12 +76,16 @@ async def serve(settings: Settings) -> None:
         await drain(service, settings)
 
 
+def _secrets(settings: Settings) -> list[str]:
+    return [secret.get_secret_value() for secret in (settings.gemini_api_key, settings.owner_hash_key)]
+
+
 def run() -> None:
     """The command. A wrong setting is one line and exit code 2."""
     arguments = sys.argv[1:]
     try:
         settings = load()
-        configure_logging(settings.log_level)
+        configure_logging(settings.log_level, project_id=settings.project_id, secrets=_secrets(settings))
         if not arguments or arguments == ["serve"]:
             asyncio.run(serve(settings))
         else:

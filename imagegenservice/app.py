@@ -9,11 +9,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
+from .adapters.object_storage.measured import MeasuredStorage
 from .adapters.secrets.choose import from_setting
 from .adapters.secrets.environment import FixedSecret
 from .adapters.shop.grpc_shop import GrpcCarts, GrpcCatalog
 from .adapters.shop.pictures import HttpPictures
-from .adapters.tables import IMAGE_MODELS, OBJECT_STORAGE, STATE_STORES
+from .adapters.tables import IMAGE_MODELS, STATE_STORES
 from .adapters.web import Fetcher, GuardedWeb
 from .backgrounds import Backgrounds
 from .bulletin import Bulletin
@@ -100,7 +101,7 @@ async def _open_neighbours(settings: Settings, metrics: Metrics, stack: AsyncExi
     around = Surroundings(darkroom, settings.data_dir.absolute(), settings.project_id, secret)
     use = stack.enter_async_context
     store = await use(STATE_STORES.open(AdapterUrl.parse(settings.state_store_url), around))
-    storage = await use(OBJECT_STORAGE.open(AdapterUrl.parse(settings.object_storage_url), around))
+    storage = await use(MeasuredStorage.open(AdapterUrl.parse(settings.object_storage_url), around))
     models = [
         await use(IMAGE_MODELS.open(AdapterUrl.parse(url), around)) for url in settings.image_model_urls
     ]

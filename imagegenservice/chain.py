@@ -14,7 +14,7 @@ from .ledger import Ledger, Slot
 from .model import Brief, Drawing, EngineFault, Reference
 from .ports import Commission, ImageModel
 from .records import HeldByAnother
-from .telemetry import Metrics
+from .telemetry import Metrics, asking
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +64,8 @@ class EngineCommission(Commission):
     @asynccontextmanager
     async def paid_call(self, engine: str) -> AsyncIterator[Slot]:
         async with self.ledger.paid_call(engine) as slot:
-            yield slot
+            with asking(slot):
+                yield slot
 
 
 class Link:
@@ -89,6 +90,8 @@ class Chain:
         self._links = [Link(model) for model in models]
         self._metrics = metrics
         self._fall_through = fall_through
+        for link in self._links:
+            metrics.watch_breaker(link.model.name, link.breaker)
 
     @property
     def names(self) -> list[str]:

@@ -20,7 +20,8 @@ from .model import Asset, Fault, Generation, Picture, Stage, Status
 from .ports import Darkroom, ProductPictures
 from .records import FREE, Claim, HeldByAnother, Records, advance, finished
 from .references import fetch_references
-from .telemetry import Metrics
+from .spans import Steps
+from .telemetry import Metrics, carrying
 from .turns import FairTurns
 
 log = logging.getLogger(__name__)
@@ -68,6 +69,7 @@ class Carrier:
         self._moved = asyncio.Event()
         self._salvaging = False
         self._entered = time.monotonic()
+        self._steps = Steps(Stage.QUEUED)
 
     @property
     def paying(self) -> bool:
@@ -76,11 +78,14 @@ class Carrier:
 
     async def carry(self) -> None:
         """Raises HeldByAnother when there is nothing left to do here, Unavailable when a store is away."""
-        try:
-            await self._ledger.recover()
-            await self._lead_or_follow()
-        except Refusal as exc:
-            await self._fail(exc.reason, exc.public)
+        with carrying(self._claim.generation) as here:
+            try:
+                with self._steps:
+                    await self._ledger.recover()
+                    await self._lead_or_follow()
+            except Refusal as exc:
+                here.end(exc)
+                await self._fail(exc.reason, exc.public)
 
     async def _lead_or_follow(self) -> None:
         fingerprints = self._tools.fingerprints
@@ -198,6 +203,7 @@ class Carrier:
             if not (self._claim.generation.finished and self._ledger.answered):
                 raise
             self._salvaging = True
+        self._steps.next(stage)
         self._tools.metrics.stage(before, time.monotonic() - self._entered)
         self._entered = time.monotonic()
 

@@ -20,8 +20,9 @@ from .keyring import Keyring
 from .model import Fault, Generation, Revision
 from .order import Order
 from .records import HeldByAnother, Records, finished, first, now
+from .spans import span
 from .studio import Studio
-from .telemetry import Metrics
+from .telemetry import Metrics, looked_up
 
 log = logging.getLogger(__name__)
 
@@ -87,18 +88,20 @@ class Generator:
 
     async def _accept(self, order: Order, trace: str) -> Generation:
         owner = self._keyring.owner(order.user_id)
-        if order.idempotency_key and (earlier := await self._replay(order, owner)) is not None:
-            return earlier
-        gathered = await self._gatherer.gather(order, owner)
-        generation = self._new(gathered, owner, trace)
-        result = await self._finished_before(generation)
-        if result is None:
-            self._studio.reserve(generation.id, owner)
-        try:
-            return await self._store(order, generation, result)
-        except BaseException:
-            self._studio.release(generation.id)
-            raise
+        with span("accept"):
+            if order.idempotency_key and (earlier := await self._replay(order, owner)) is not None:
+                return earlier
+            with span("gather"):
+                gathered = await self._gatherer.gather(order, owner)
+            generation = self._new(gathered, owner, trace)
+            result = await self._finished_before(generation)
+            if result is None:
+                self._studio.reserve(generation.id, owner)
+            try:
+                return await self._store(order, generation, result)
+            except BaseException:
+                self._studio.release(generation.id)
+                raise
 
     async def _replay(self, order: Order, owner: str) -> Generation | None:
         generation_id = await self._idempotency.find(owner, order.idempotency_key, order.request_hash)
@@ -127,10 +130,11 @@ class Generator:
 
     async def _finished_before(self, generation: Generation) -> Result | None:
         entry = await self._fingerprints.find(generation.fingerprint)
-        if entry is None or entry.result is None:
-            return None
-        held = await self._gallery.renew(entry.result.asset, generation.expires_at)
-        return entry.result if held else None
+        result = entry.result if entry is not None else None
+        if result is not None and not await self._gallery.renew(result.asset, generation.expires_at):
+            result = None
+        looked_up("pictures", hit=result is not None)
+        return result
 
     async def _store(self, order: Order, generation: Generation, result: Result | None) -> Generation:
         if order.idempotency_key:

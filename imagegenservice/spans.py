@@ -141,6 +141,9 @@ class Block:
     def end(self, exc: BaseException | None = None) -> None:
         """End it before its block does, with what went wrong."""
 
+    def close(self, reason: str, *, failed: bool) -> None:
+        """The same, in words."""
+
     def __enter__(self) -> Self:
         return self
 
@@ -160,9 +163,12 @@ class _LiveBlock(Block):
         self._span.set(name, value)
 
     def end(self, exc: BaseException | None = None) -> None:
+        reason, failed = verdict(exc) if exc is not None else ("", False)
+        self.close(reason, failed=failed)
+
+    def close(self, reason: str, *, failed: bool) -> None:
         if not self._ended:
             self._ended = True
-            reason, failed = verdict(exc) if exc is not None else ("", False)
             self._span.end(reason, failed=failed)
 
     def __enter__(self) -> Self:

@@ -10,6 +10,7 @@ from collections.abc import Awaitable
 
 from .drawing import Carrier, Tools
 from .errors import Cancelled, ImageGenError, Overloaded, ServiceError, Unavailable
+from .logs import short
 from .records import FREE, Claim, HeldByAnother
 
 log = logging.getLogger(__name__)
@@ -31,6 +32,8 @@ class Studio:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._carriers: dict[str, Carrier] = {}
         self._draining = False
+        tools.metrics.watch_queue("held", lambda: len(self._owners))
+        tools.metrics.watch_queue("waiting", lambda: tools.turns.waiting)
 
     @property
     def room(self) -> int:
@@ -58,7 +61,6 @@ class Studio:
             )
         self._owners[generation_id] = owner
         self._per_owner[owner] += 1
-        self._tools.metrics.queue.labels("held").set(len(self._owners))
 
     def release(self, generation_id: str) -> None:
         """Give a place back."""
@@ -67,13 +69,14 @@ class Studio:
             self._per_owner[owner] -= 1
             if not self._per_owner[owner]:
                 del self._per_owner[owner]
-        self._tools.metrics.queue.labels("held").set(len(self._owners))
 
     def start(self, claim: Claim) -> None:
         """Carry a generation that has a place."""
         generation_id = claim.generation.id
         carrier = Carrier(self._tools, claim)
-        task = asyncio.create_task(self._carry(carrier, generation_id), name=f"generation-{generation_id}")
+        task = asyncio.create_task(
+            self._carry(carrier, generation_id), name=f"generation-{short(generation_id)}"
+        )
         self._carriers[generation_id] = carrier
         self._tasks[generation_id] = task
         task.add_done_callback(lambda _: self._forget(generation_id, task))
@@ -114,11 +117,14 @@ class Studio:
         except ServiceError as exc:
             # It is still ours: the sweep begins anew with it when the store is back.
             log.warning(
-                "a generation waits for its store", extra={"generation": generation_id, "cause": str(exc)}
+                "a generation waits for its store",
+                extra={"generation": short(generation_id), "cause": str(exc)},
             )
         except Exception:
             incident = secrets.token_hex(4)
-            log.exception("a drawing failed", extra={"generation": generation_id, "incident": incident})
+            log.exception(
+                "a drawing failed", extra={"generation": short(generation_id), "incident": incident}
+            )
             await self._quietly(carrier.fail_unforeseen(incident), generation_id)
 
     async def _stopped(self, carrier: Carrier, generation_id: str, why: str) -> None:
@@ -134,5 +140,6 @@ class Studio:
             return
         except ImageGenError as exc:
             log.warning(
-                "a generation could not be let go", extra={"generation": generation_id, "cause": exc.reason}
+                "a generation could not be let go",
+                extra={"generation": short(generation_id), "cause": exc.reason},
             )

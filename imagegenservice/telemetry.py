@@ -24,6 +24,7 @@ from prometheus_client import (
 )
 
 from . import spans
+from .breaker import Breaker
 from .logs import owner, short
 from .model import Generation, PaidCall, Stage
 from .settings import Settings
@@ -122,9 +123,9 @@ class Metrics:
         """Show what *count* says whenever somebody looks."""
         self.queue.labels(state).set_function(count)
 
-    def watch_breaker(self, engine: str, is_open: Callable[[], bool]) -> None:
+    def watch_breaker(self, engine: str, breaker: Breaker) -> None:
         """Show whether this engine is left alone."""
-        self.breakers.labels(engine).set_function(lambda: float(is_open()))
+        self.breakers.labels(engine).set_function(lambda: float(breaker.open))
 
     @contextmanager
     def drawing(self, engine: str) -> Iterator[None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Final, Self
 
@@ -12,6 +12,8 @@ import httpx2
 
 from ..errors import FetchFailed, Unavailable
 from ..ports import Web
+from ..spans import headers
+from ..telemetry import call_out
 from ..url_guard import Target, UrlGuard
 
 TIMEOUT: Final = 8.0
@@ -42,18 +44,23 @@ class Fetcher:
 
         Raises FetchFailed (another answer, or too large), Unavailable (no answer in time).
         """
-        headers = {"accept": "image/*", "accept-encoding": "identity"} | ({"host": host} if host else {})
-        extensions = {"sni_hostname": host.partition(":")[0]} if host else {}
-        try:
-            async with (
-                asyncio.timeout(TIMEOUT),
-                self._client.stream("GET", url, headers=headers, extensions=extensions) as response,
-            ):
-                return await self._body(response)
-        except (httpx2.InvalidURL, httpx2.UnsupportedProtocol) as exc:
-            raise FetchFailed("The picture's address is not valid.") from exc
-        except (httpx2.HTTPError, TimeoutError, OSError) as exc:
-            raise Unavailable("The picture's server did not answer. Please try again.") from exc
+        with call_out("web" if host else "pictures", "GET") as call:
+            call.set("http.request.method", "GET")
+            # A trace is our shop's own business: no word of it to foreign hosts.
+            own = {"host": host} if host else headers()
+            try:
+                async with asyncio.timeout(TIMEOUT):
+                    return await self._get(url, own, host.partition(":")[0])
+            except (httpx2.InvalidURL, httpx2.UnsupportedProtocol) as exc:
+                raise FetchFailed("The picture's address is not valid.") from exc
+            except (httpx2.HTTPError, TimeoutError, OSError) as exc:
+                raise Unavailable("The picture's server did not answer. Please try again.") from exc
+
+    async def _get(self, url: str, own: Mapping[str, str], sni: str) -> bytes:
+        asked = {"accept": "image/*", "accept-encoding": "identity", **own}
+        extensions = {"sni_hostname": sni} if sni else {}
+        async with self._client.stream("GET", url, headers=asked, extensions=extensions) as response:
+            return await self._body(response)
 
     async def _body(self, response: httpx2.Response) -> bytes:
         if response.status_code >= 500 or response.status_code == 429:

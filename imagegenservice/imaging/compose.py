@@ -48,10 +48,9 @@ def compose(
     `progress` hears shares of the work done, ending with 1. The same arguments give the same bytes.
     """
     cutouts = [_shown(subject, sheet) for subject in subjects]
-    horizon = sheet.scene.horizon if background is None else HORIZON
-    plan = plan_for(subjects, cutouts, sheet, width, height, seed, horizon=horizon)
+    plan = plan_for(subjects, cutouts, sheet, width, height, seed, on_photo=background is not None)
     progress(0.1)
-    picture = _Picture(build_set(sheet, background, width, height, plan.horizon / height, seed), sheet)
+    picture = _Picture(*build_set(sheet, background, width, height, plan.horizon / height, seed), sheet)
     progress(0.4)
     picture.furnish(plan)
     for number, row in enumerate(_rows(plan)):
@@ -71,12 +70,16 @@ def plan_for(
     height: int,
     seed: int,
     *,
-    horizon: float,
+    on_photo: bool,
 ) -> Arrangement:
-    """Where `compose` will put the subjects, whose cut-outs or cards are `cutouts`."""
+    """Where `compose` will put the subjects, whose cut-outs or cards are `cutouts`.
+
+    On a photograph things stand on its own ground or on a table, and not on plinths.
+    """
     shapes = [_shape(subject, cutout) for subject, cutout in zip(subjects, cutouts, strict=True)]
-    layout = sheet.layout
-    return arrange(shapes, width, height, fill=layout.fill, rise=layout.rise, horizon=horizon, seed=seed)
+    rise = 0.0 if on_photo else sheet.layout.rise
+    horizon = HORIZON if on_photo else sheet.scene.horizon
+    return arrange(shapes, width, height, fill=sheet.layout.fill, rise=rise, horizon=horizon, seed=seed)
 
 
 def _shown(subject: Subject, sheet: StyleSheet) -> Cutout:
@@ -101,7 +104,7 @@ def _shape(subject: Subject, cutout: Cutout) -> Shape:
     flat = _flat(cutout)
     return Shape(
         aspect=_aspect(cutout),
-        weight=weight_of(subject.name),
+        weight=weight_of(subject.name) * (1.0 if cutout.kind == "cut" else 0.85),
         hangs=cutout.lying,
         quantity=max(1, subject.quantity),
         flat=flat,
@@ -125,8 +128,9 @@ def _rows(plan: Arrangement) -> list[list[Place]]:
 class _Picture:
     """The picture while it is made: light so far, and where products are."""
 
-    def __init__(self, scene: Floats, sheet: StyleSheet) -> None:
+    def __init__(self, scene: Floats, mirror: float, sheet: StyleSheet) -> None:
         self.scene = scene
+        self._mirror = mirror
         self.sheet = sheet
         self._height, self._width = int(scene.shape[0]), int(scene.shape[1])
         self.covered = np.zeros((self._height, self._width), np.float32)
@@ -147,8 +151,8 @@ class _Picture:
         for place, piece in pieces:
             if stand := stands.get(id(piece)):
                 self._raise(piece, stand)
-            elif self.sheet.depth.mirror > 0.1 and not place.hangs and not plan.shelves:
-                reflect(self.scene, piece, self.sheet.depth.mirror)
+            elif self._mirror > 0.1 and not place.hangs and not plan.shelves:
+                reflect(self.scene, piece, self._mirror)
             gain = match(self._around(place))
             piece.lay(self.scene, self.covered, gain, own_shadow=not place.hangs and not place.stand)
             if place.hangs:

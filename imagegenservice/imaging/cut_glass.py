@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from .colour import Floats, luminance
-from .cut_outline import disc
+from .cut_masks import disc
 from .cut_reading import Reading
 
 _MILK: Final = 0.10  # share of the light seen in glass that is its own reflection of a bright room

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .colour import Floats, largest_channel
-from .cut_outline import Mask
+from .cut_masks import Mask
 
 _REACH: Final = 3  # pixels to either side of the outline that may be mixed of product and table
 _CLEAN: Final = 0.05  # coverage below this is noise of the table; what lies above is stretched to 0..1

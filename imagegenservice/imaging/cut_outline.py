@@ -7,17 +7,14 @@ from typing import Final
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from .colour import Floats, largest_channel, mean_channel
 from .cut_edges import DARK
 from .cut_edges import walls as find_walls
 from .cut_fill import surroundings
+from .cut_holes import holes, paleness, slits
+from .cut_masks import Mask, around, dilated, disc, eroded, label
 from .cut_reading import Reading
-
-Mask = NDArray[np.bool_]
-Labels = NDArray[np.int32]
-Window = tuple[slice, slice]
 
 _COARSE: Final = 4  # flooding through gaps and the table under the product are solved at this reduction
 _GAP: Final = 3  # a passage narrower than twice this, on that grid, may be a gap in an outline
@@ -52,38 +49,6 @@ def lies_flat(outline: Outline, reading: Reading) -> bool:
     return even and alike > 0.85 and inside.mean() > 0.15 and own.mean() < 0.9
 
 
-def around(mask: Mask, margin: int) -> Window:
-    """The rows and columns of a mask's True pixels with a margin, or all of them where there are none."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if not len(rows):
-        return slice(0, mask.shape[0]), slice(0, mask.shape[1])
-    return (
-        slice(max(0, int(rows[0]) - margin), min(mask.shape[0], int(rows[-1]) + 1 + margin)),
-        slice(max(0, int(columns[0]) - margin), min(mask.shape[1], int(columns[-1]) + 1 + margin)),
-    )
-
-
-def disc(radius: int) -> NDArray[np.uint8]:
-    """A round structuring element of that radius."""
-    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1,) * 2), np.uint8)
-
-
-def eroded(mask: Mask, radius: int) -> Mask:
-    """The mask without its rim; the picture's frame does not count as a rim."""
-    return np.asarray(cv2.erode(mask.astype(np.uint8), disc(radius)) > 0, np.bool_)
-
-
-def dilated(mask: Mask, radius: int) -> Mask:
-    """The mask with a rim added."""
-    return np.asarray(cv2.dilate(mask.astype(np.uint8), disc(radius)) > 0, np.bool_)
-
-
-def label(mask: Mask, neighbours: int = 8) -> tuple[int, Labels, NDArray[np.int32]]:
-    """Connected parts of a mask: their number with the outside, the labels, and OpenCV's statistics."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=neighbours)
-    return count, np.asarray(labels, np.int32), np.asarray(stats, np.int32)
-
-
 def _open_table(walls: Mask, gap: int) -> Mask:
     """The free area reached from the frame without squeezing through gaps."""
     height, width = walls.shape
@@ -112,15 +77,9 @@ def _without_dust(inside: Mask) -> Mask:
     return np.asarray(keep[labels], np.bool_)
 
 
-def _paleness(inside: Mask, reading: Reading, level: float) -> float:
-    """The share of the product that is neutral and, relative to the table, lighter than `level`."""
-    pale = inside & (reading.tint < reading.hue) & (reading.level > level)
-    return float(pale.sum()) / max(1.0, float(inside.sum()))
-
-
 def _with_pale_body(inside: Mask, walls: Mask, reading: Reading) -> tuple[Mask, bool]:
     """Add what a pale product's broken outline encloses, if not just the table; and whether in doubt."""
-    if _paleness(inside, reading, 0.62) < 0.7:
+    if paleness(inside, reading, 0.62) < 0.7:
         return inside, False
     wide = _without_dust(~_open_table(walls, _WIDE_GAP))
     table = surroundings(reading.level[..., None], eroded(~wide, 2), _COARSE)[..., 0]
@@ -132,35 +91,6 @@ def _with_pale_body(inside: Mask, walls: Mask, reading: Reading) -> tuple[Mask, 
     large[0] = False
     added = np.asarray((large & (exact < 0.4))[labels], np.bool_)
     return inside | added, bool((large & (exact >= 0.4) & (exact < 0.8)).any())
-
-
-def _is_table(own: Mask, window: Window, reading: Reading, table: Floats, share: float) -> bool:
-    """Whether a smooth area that the product encloses is the table seen through a hole of it.
-
-    `share` is its part of the product's filled outline: the larger, the closer must it match the table.
-    """
-    level = reading.level[window][own]
-    off = level - table[window][own].mean(axis=-1)
-    smooth = float(reading.detail[window][own].mean()) < 2.2 * reading.weave + 0.002
-    neutral = float(reading.tint[window][own].mean()) < 0.7 * reading.hue
-    exact = float((np.minimum(np.abs(off), np.abs(level - 1)) < 0.025).mean())
-    near = -0.16 < float(off.mean()) < 0.08 and 0.7 < float(level.mean()) < 1.03 and float(off.std()) < 0.06
-    return smooth and neutral and (exact > 0.55 if share > 0.2 else exact > 0.4 or near)
-
-
-def _holes(inside: Mask, walls: Mask, reading: Reading, table: Floats) -> Mask:
-    """Smooth areas inside the outline that show the table."""
-    count, labels, stats = label(inside & ~walls, 4)
-    found, whole = np.zeros(count, bool), float(inside.sum())
-    areas = stats[:, cv2.CC_STAT_AREA]
-    for number in np.argsort(-areas)[:40]:
-        if number == 0 or areas[number] < 20:
-            continue
-        x, y, width, height = (int(v) for v in stats[number, :4])
-        window = (slice(y, y + height), slice(x, x + width))
-        own = np.asarray(labels[window] == number, np.bool_)
-        found[number] = _is_table(own, window, reading, table, float(areas[number]) / whole)
-    return np.asarray(found[labels], np.bool_)
 
 
 def _smoothed(inside: Mask) -> Mask:
@@ -185,29 +115,6 @@ def _without_bites(inside: Mask) -> Mask:
     return np.asarray(inside | bite[labels], np.bool_)
 
 
-def _slits(inside: Mask, reading: Reading, table: Floats) -> Mask:
-    """Pale patches of a product that is not pale: openings that show the table, slivers of shadow outside.
-
-    The first are of the table's very colour; the second lie open to the table along much of their rim.
-    """
-    pale = inside & (reading.level > 0.62) & (reading.tint < reading.hue)
-    whole = float(inside.sum())
-    if pale.sum() > 0.35 * whole:
-        return np.zeros_like(inside)
-    like = largest_channel(np.asarray(cv2.absdiff(reading.ratio, table), np.float32)) < 0.06
-    count, labels, stats = label(pale, 4)
-    areas = np.maximum(stats[:, cv2.CC_STAT_AREA], 1)
-    alike = np.bincount(labels[like], minlength=count) / areas
-    lit = np.bincount(labels.ravel(), weights=table[..., 1].ravel(), minlength=count) / areas
-    rim = np.bincount(labels[pale & ~eroded(pale, 1)], minlength=count)
-    outer = np.bincount(labels[dilated(~inside, 1)], minlength=count)
-    opening = (areas >= 30) & (alike > 0.5) & (lit > 0.75)
-    sliver = (outer > 0.4 * rim) & (areas >= 6) & (areas < 0.02 * whole)
-    found = opening | sliver
-    found[0] = False
-    return np.asarray(found[labels], np.bool_)
-
-
 def _is_glass(inside: Mask, walls: Mask, reading: Reading, table: Floats) -> bool:
     """Whether most of the product lets the table through: neutral, near the table's light, dark lines."""
     deep = eroded(inside, 9)
@@ -220,15 +127,16 @@ def _is_glass(inside: Mask, walls: Mask, reading: Reading, table: Floats) -> boo
     return bool(clear.sum() > 0.45 * total and like_table.sum() > 0.1 * total and lines > 0.08)
 
 
-def _sharpened(inside: Mask, table_seen: Mask, reading: Reading, table: Floats, glass: bool) -> Mask:
+def _sharpened(inside: Mask, table_seen: Mask, solid: Mask, reading: Reading, table: Floats) -> Mask:
     """Move the outline onto the steepest edge near it (watershed between sure product and sure table)."""
     off = largest_channel(np.asarray(cv2.absdiff(reading.ratio, table), np.float32))
     strongest = cv2.dilate(off, np.ones((31, 31), np.uint8))
     clear = off / np.maximum(strongest, 2 * reading.edge)
     shade = (reading.tint < reading.hue) & (reading.level > DARK) & (reading.level < 1.03)
     sure = inside & ((clear > 0.6) | ((clear > 0.35) & ~shade & eroded(inside, 5)))
-    if glass or _paleness(inside, reading, DARK) > 0.6:
-        sure |= eroded(inside, 6 if glass else 8)
+    if paleness(inside, reading, DARK) > 0.6:
+        sure |= eroded(inside, 8)
+    sure |= solid
     markers = np.where(sure, 2, 0).astype(np.int32)
     markers[table_seen & ~sure] = 1
     seen = np.clip(reading.ratio * 160, 0, 255).astype(np.uint8)
@@ -244,19 +152,21 @@ def _refined(inside: Mask, walls: Mask, reading: Reading) -> tuple[Mask, bool]:
     table = surroundings(reading.ratio, table_seen, _COARSE)
     glass = _is_glass(inside, walls, reading, table)
     if not glass:
-        holes = _holes(inside, walls, reading, table)
-        inside &= ~holes
-        table_seen |= eroded(holes, 2)
+        shown, solid = holes(inside, walls, reading, table)
+        inside &= ~shown
+        table_seen |= eroded(shown, 2)
         table = surroundings(reading.ratio, table_seen, _COARSE)
-    return _without_dust(_sharpened(inside, table_seen, reading, table, glass)), glass
+    else:
+        solid = eroded(inside, 6)
+    return _without_dust(_sharpened(inside, table_seen, solid, reading, table)), glass
 
 
 def _finished(inside: Mask, glass: bool, reading: Reading, table: Floats) -> Mask:
     if glass:
         return _smoothed(inside)
-    if _paleness(inside, reading, 0.62) > 0.7:
+    if paleness(inside, reading, 0.62) > 0.7:
         return _without_bites(inside)
-    return np.asarray(inside & ~_slits(inside, reading, table), np.bool_)
+    return np.asarray(inside & ~slits(inside, reading, table), np.bool_)
 
 
 def find_outline(reading: Reading) -> Outline:
@@ -270,4 +180,6 @@ def find_outline(reading: Reading) -> Outline:
     inside[window] = found
     table = surroundings(reading.ratio, eroded(~inside, 4), _COARSE)
     inside[window] = _finished(found, glass, part, table[window])
+    if found.sum() - inside.sum() > 200:  # a shadow was taken for product at first: it belongs to the table
+        table = surroundings(reading.ratio, eroded(~inside, 4), _COARSE)
     return Outline(inside, table, glass, doubtful)

@@ -13,8 +13,9 @@ from .backdrop import Backdrop, fit_backdrop
 from .colour import Bytes3, Floats, decoded, luminance, to_linear
 from .cut_fill import spread
 from .cut_glass import Glass, see_through
+from .cut_masks import Mask, around, eroded
 from .cut_matte import soften
-from .cut_outline import Mask, Outline, around, eroded, find_outline, lies_flat
+from .cut_outline import Outline, find_outline, lies_flat
 from .cut_reading import Reading, read
 
 _LONGEST: Final = 1024  # pixels; larger pictures are reduced first
@@ -140,7 +141,8 @@ def _quality(backdrop: Backdrop, reading: Reading, outline: Outline) -> float:
     if not 0.002 < area < 0.93 or frame > 0.45 or reading.weave > 0.012 or outline.doubtful:
         return 0.0
     rim = inside & ~eroded(inside, 1)
-    near = cv2.dilate(reading.detail / reading.edge, np.ones((7, 7), np.uint8))
+    clear = np.maximum(reading.detail / reading.edge, reading.tint / reading.hue)
+    near = cv2.dilate(clear, np.ones((7, 7), np.uint8))
     lost = float((near[rim] < 1).mean())  # share of the outline that follows no edge of the picture
     ragged = 15 * max(0.0, lost - 0.035)  # clear cuts have less than 0.03, those with bites in them over 0.05
     return float(np.clip(backdrop.agreement - 0.5 * frame - 6 * reading.weave - ragged, 0, 1))

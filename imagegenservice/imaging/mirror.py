@@ -21,10 +21,10 @@ def reflect(scene: Floats, piece: Piece, strength: float) -> None:
     rows = np.arange(first, height + reach, dtype=np.float32)[:, None]
     source = (2.0 * ground[None, :] - rows).astype(np.float32)
     columns = np.broadcast_to(np.arange(width, dtype=np.float32)[None, :], source.shape)
-    below = np.clip(rows - ground[None, :], 0.0, 1.0)
-    fade = below * np.exp(-np.maximum(rows - ground[None, :], 0.0) / (0.20 * height)) * np.float32(strength)
+    far = np.maximum(rows - ground[None, :], 0.0) / np.float32(reach)
+    fade = np.minimum(rows - ground[None, :], 1.0).clip(0.0) * np.exp(-2.2 * far) * (1.0 - far).clip(0.0)
     seen = _sampled(np.dstack([colour, alpha]), np.ascontiguousarray(columns), source)
-    seen = blurred(seen * fade[..., None], max(0.8, 0.006 * height))
+    seen = blurred(seen * floats(fade * strength)[..., None], max(0.8, 0.006 * height))
     _over(scene, seen, piece.x + x0, piece.y + y0 + first)
 
 

@@ -87,16 +87,18 @@ class Piece:
 
 
 def _foot_at(edge: Floats, column: int, height: int, reach: int) -> tuple[float, float] | None:
-    """The columns around the lowest one that are nearly as low; None where the outline only passes by."""
-    near = edge >= edge[column] - 0.05 * height
-    left, right = column, column + 1
-    while left > 0 and near[left - 1]:
-        left -= 1
-    while right < edge.size and near[right]:
-        right += 1
-    rises = left > 0 and right < edge.size and edge[left - 1] < edge[column] and edge[right] < edge[column]
-    touches = edge[column] >= 0.98 * height
-    return (float(left), float(right)) if touches or (rises and right - left > reach) else None
+    """The columns around the lowest one over which the outline rises no steeper than a base seen from above.
+
+    None where the outline is not on the ground and only passes by.
+    """
+    step = max(2, reach // 2)
+    left, right = column, column
+    while left >= step and edge[left - step] >= edge[left] - 0.8 * step:
+        left -= step
+    while right + step < edge.size and edge[right + step] >= edge[right] - 0.8 * step:
+        right += step
+    rises = left > step and right + step < edge.size and right - left > reach
+    return (float(left), float(right + 1)) if rises or edge[column] >= 0.98 * height else None
 
 
 def piece_of(cutout: Cutout, place: Place, lean: float = 1.0) -> Piece:

@@ -73,7 +73,7 @@ class Stand:
 def stand_under(place: Place, foot: tuple[float, float], width: int) -> Stand:
     """The plinth for a piece at `place` that touches the ground over the columns `foot` of its box."""
     wide = foot[1] - foot[0]
-    radius = 0.5 * wide * 1.30 + 0.014 * width
+    radius = max(0.5 * wide * 1.30, 0.34 * place.width) + 0.014 * width
     back = 0.5 * PITCH * min(wide, radius)
     return Stand(place.left + (foot[0] + foot[1]) / 2, place.bottom - back, radius, place.stand)
 

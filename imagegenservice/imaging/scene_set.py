@@ -17,11 +17,14 @@ from .scene_walls import draw_wall
 
 def build_set(
     sheet: StyleSheet, background: Bytes3 | None, width: int, height: int, horizon: float, seed: int
-) -> Floats:
-    """(height, width, 3) linear light of the empty set, the caller's own; `horizon`: share of the height."""
+) -> tuple[Floats, float]:
+    """(height, width, 3) linear light of the empty set, the caller's own, and how much its floor mirrors.
+
+    `horizon` is the share of the height at which the floor begins.
+    """
     if background is not None:
         return stage_photo(background, sheet, width, height, horizon, seed)
-    return _drawn(sheet, width, height, round(horizon, 3), seed).astype(np.float32)
+    return _drawn(sheet, width, height, round(horizon, 3), seed).astype(np.float32), sheet.depth.mirror
 
 
 @lru_cache(maxsize=4)

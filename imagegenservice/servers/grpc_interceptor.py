@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, Final, NoReturn, Self, TypeAlias, cast
+from typing import Any, Final, NoReturn, TypeAlias, cast
 
 import grpc
 import grpc.aio
@@ -19,6 +18,7 @@ from grpc_status import rpc_status
 
 from ..errors import ImageGenError, Malformed, TookTooLong
 from ..telemetry import Metrics
+from .grpc_call import REQUEST_ID, ObservedCall
 
 log = logging.getLogger(__name__)
 
@@ -41,8 +41,9 @@ class _Broken:
 class EveryCall(grpc.aio.ServerInterceptor):
     """Bounds, measures and translates; health and reflection pass by."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, hash_owner: Callable[[str], str]) -> None:
         self._metrics = metrics
+        self._hash_owner = hash_owner
 
     async def intercept_service(
         self,
@@ -54,55 +55,40 @@ class EveryCall(grpc.aio.ServerInterceptor):
         if handler is None or not method.startswith(_OWN):
             return handler
         decode = _tolerant(cast("Callable[[bytes], Request]", handler.request_deserializer))
-        name = method.rpartition("/")[2]
         if handler.unary_unary is not None:
-            unary = self._unary(name, handler.unary_unary)
+            unary = self._unary(method, handler.unary_unary)
             return grpc.unary_unary_rpc_method_handler(unary, decode, handler.response_serializer)
-        stream = self._stream(name, cast("Callable[..., AsyncIterator[Message]]", handler.unary_stream))
+        stream = self._stream(method, cast("Callable[..., AsyncIterator[Message]]", handler.unary_stream))
         return grpc.unary_stream_rpc_method_handler(stream, decode, handler.response_serializer)
 
     def _unary(
         self, method: str, inner: Callable[..., Awaitable[Message]]
     ) -> Callable[..., Awaitable[Message]]:
         async def call(request: Request, context: Context) -> Message:
-            with _Timed(self._metrics, method) as timed:
+            with ObservedCall(self._metrics, method, self._hash_owner) as observed:
                 try:
+                    observed.arrived(request, context)
                     _check(request)
                     async with asyncio.timeout(TIMEOUT + _waits(request)):
-                        return await inner(request, context)
+                        observed.answer = await inner(request, context)
+                        return observed.answer
                 except BaseException as exc:  # noqa: BLE001 - each becomes a status, or goes on
-                    await _abort(context, method, timed, exc)
+                    await _abort(context, observed, exc)
 
         return call
 
     def _stream(self, method: str, inner: Callable[..., AsyncIterator[Message]]) -> Callable[..., Any]:
         async def call(request: Request, context: Context) -> AsyncIterator[Message]:
-            with _Timed(self._metrics, method) as timed:
+            with ObservedCall(self._metrics, method, self._hash_owner) as observed:
                 try:
+                    observed.arrived(request, context)
                     _check(request)
-                    async for message in inner(request, context):
-                        yield message
+                    async for observed.answer in inner(request, context):
+                        yield observed.answer
                 except BaseException as exc:  # noqa: BLE001 - as above
-                    await _abort(context, method, timed, exc)
+                    await _abort(context, observed, exc)
 
         return call
-
-
-class _Timed:
-    """Measures one call; `code` is what it ended with."""
-
-    def __init__(self, metrics: Metrics, method: str) -> None:
-        self._metrics = metrics
-        self._method = method
-        self.code = "OK"
-
-    def __enter__(self) -> Self:
-        self._begin = time.perf_counter()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        took = time.perf_counter() - self._begin
-        self._metrics.rpcs.labels(self._method, self.code).observe(took)
 
 
 def _tolerant(decode: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
@@ -126,25 +112,27 @@ def _waits(request: Request) -> float:
     return min(60.0, max(0.0, wait.seconds)) if wait is not None else 0.0
 
 
-async def _abort(context: Context, method: str, timed: _Timed, exc: BaseException) -> NoReturn:
+async def _abort(context: Context, observed: ObservedCall, exc: BaseException) -> NoReturn:
     if isinstance(exc, (asyncio.CancelledError, GeneratorExit)):
-        timed.code = "CANCELLED"
+        observed.code = "CANCELLED"
         raise exc
     if isinstance(exc, grpc.aio.AbortError):
         raise exc
     error = TookTooLong() if isinstance(exc, TimeoutError) else exc
     if isinstance(error, ImageGenError) and error.code not in {None, grpc.StatusCode.INTERNAL}:
-        log.info("a call was not served", extra={"method": method, "reason": error.reason})
+        log.info("a call was not served", extra={"method": observed.name, "reason": error.reason})
         status = status_of(error)
     else:
         incident = secrets.token_hex(4)
-        log.error("a call failed", extra={"method": method, "incident": incident}, exc_info=exc)
+        log.error("a call failed", extra={"method": observed.name, "incident": incident}, exc_info=exc)
         status = status_pb2.Status(
             code=code_pb2.INTERNAL, message=f"The service failed (incident {incident})."
         )
-    timed.code = code_pb2.Code.Name(status.code)
-    await context.abort_with_status(rpc_status.to_status(status))
-    raise AssertionError("abort_with_status raises")
+    observed.code = code_pb2.Code.Name(status.code)
+    rich = rpc_status.to_status(status)
+    named = (REQUEST_ID, observed.request_id)
+    await context.abort(rich.code, rich.details, (*rich.trailing_metadata, named))
+    raise AssertionError("abort raises")
 
 
 def status_of(error: ImageGenError) -> status_pb2.Status:

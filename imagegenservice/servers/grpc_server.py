@@ -21,6 +21,7 @@ from ..model import Generation
 from ..order import check_id, check_user_id
 from ..pb import imagegen_pb2 as pb
 from ..pb import imagegen_pb2_grpc as pb_grpc
+from ..spans import traceparent
 from ..telemetry import Metrics
 from . import grpc_messages as messages
 from .grpc_interceptor import EveryCall
@@ -57,7 +58,7 @@ class ImageGenerationServicer(pb_grpc.ImageGenerationServiceServicer):
             left = context.time_remaining()
             if left is not None:
                 order = replace(order, wait=max(0.0, min(order.wait, left - _ANSWERING)))
-            generation = await self._core.generator.generate(order)
+            generation = await self._core.generator.generate(order, trace=traceparent())
         except Refusal as exc:
             return messages.refused(exc)
         return messages.generated(generation, await self._url(generation))
@@ -148,7 +149,9 @@ async def serve(
     core: Core, host: str, port: int, *, max_upload_bytes: int, reflect: bool
 ) -> AsyncIterator[GrpcServer]:
     """Serve until the block ends. Raises OSError when the port is taken."""
-    server = grpc.aio.server(interceptors=[EveryCall(core.metrics)], options=_options(max_upload_bytes))
+    server = grpc.aio.server(
+        interceptors=[EveryCall(core.metrics, core.keyring.owner)], options=_options(max_upload_bytes)
+    )
     pb_grpc.add_ImageGenerationServiceServicer_to_server(ImageGenerationServicer(core), server)
     health_servicer = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)

@@ -66,18 +66,17 @@ def base64_of(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 
-@dataclass(frozen=True)
-class Service:
-    """One replica and a client of it."""
+@dataclass
+class Client:
+    """What a test asks a replica."""
 
-    running: Running
-    settings: Settings
+    http_port: int
     channel: grpc.aio.Channel
     stub: pb_grpc.ImageGenerationServiceAsyncStub
 
     @property
     def http(self) -> str:
-        return f"http://127.0.0.1:{self.running.http_port}"
+        return f"http://127.0.0.1:{self.http_port}"
 
     async def generate(
         self, *product_ids: str, wait: float = 0, **fields: Any
@@ -125,6 +124,14 @@ class Service:
         raise AssertionError(f"{generation_id} ended before it was {stage}")
 
 
+@dataclass
+class Service(Client):
+    """A replica in this process, and a client of it."""
+
+    running: Running
+    settings: Settings
+
+
 @asynccontextmanager
 async def connected(port: int) -> AsyncIterator[grpc.aio.Channel]:
     options = [("grpc.max_receive_message_length", 64 * 1024 * 1024)]
@@ -137,7 +144,8 @@ async def serving(**settings: Any) -> AsyncIterator[Service]:
     """The service with these settings, else with nothing outside this process."""
     chosen = load(**{**OFFLINE, **settings})
     async with running(chosen) as replica, connected(replica.grpc.port) as channel:
-        yield Service(replica, chosen, channel, pb_grpc.ImageGenerationServiceStub(channel))
+        stub = pb_grpc.ImageGenerationServiceStub(channel)
+        yield Service(replica.http_port, channel, stub, replica, chosen)
 
 
 def details(error: grpc.aio.AioRpcError) -> tuple[str, float | None]:

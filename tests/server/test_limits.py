@@ -64,10 +64,12 @@ async def test_a_million_items_are_refused_quickly(service: Service) -> None:
 
 
 async def test_a_deadline_of_a_millisecond_harms_nobody(service: Service) -> None:
-    for _ in range(20):
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await service.stub.GenerateCartImage(order(CUP), timeout=0.001)
-        assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    ends = await asyncio.gather(
+        *(service.stub.GenerateCartImage(order(CUP), timeout=0.001) for _ in range(50)),
+        return_exceptions=True,
+    )
+    codes = {end.code() for end in ends if isinstance(end, grpc.aio.AioRpcError)}
+    assert codes == {grpc.StatusCode.DEADLINE_EXCEEDED}
     assert (await service.drawn(VASE)).status == "completed"
 
 

@@ -17,6 +17,8 @@ from ...model import CartLine, Product
 from ...pb import demo_pb2 as pb
 from ...pb import demo_pb2_grpc as pb_grpc
 from ...ports import Carts, Catalog
+from ...spans import Block, headers
+from ...telemetry import call_out, looked_up
 from ...text import clean
 
 TIMEOUT: Final = 3.0
@@ -26,6 +28,7 @@ KEPT: Final = 60.0
 _FEW: Final = 3
 _LONG_LIST: Final = 500
 _AT_ONCE: Final = 8
+_CATALOG: Final = "hipstershop.ProductCatalogService"
 _CHANNEL_OPTIONS: Final = (
     ("grpc.max_receive_message_length", 16 * 1024 * 1024),
     ("grpc.initial_reconnect_backoff_ms", 200),
@@ -36,14 +39,23 @@ T = TypeVar("T")
 
 
 @contextmanager
-def _translated(what: str) -> Iterator[None]:
-    try:
-        yield
-    except grpc.aio.AioRpcError as exc:
-        # The shop answers FAILED_PRECONDITION with a stack trace when its store is down.
-        raise Unavailable(f"The shop's {what} did not answer ({exc.code().name}). Please try again.") from exc
-    except grpc.aio.UsageError as exc:
-        raise Unavailable(f"The connection to the shop's {what} is closed.") from exc
+def _calling(what: str, service: str, method: str) -> Iterator[Block]:
+    with call_out(what, f"{service}/{method}") as call:
+        for name, value in (("system", "grpc"), ("service", service), ("method", method)):
+            call.set(f"rpc.{name}", value)
+        try:
+            yield call
+        except grpc.aio.AioRpcError as exc:
+            call.set("rpc.grpc.status_code", exc.code().value[0])
+            # The shop answers FAILED_PRECONDITION with a stack trace when its store is down.
+            text = f"The shop's {what} did not answer ({exc.code().name}). Please try again."
+            raise Unavailable(text) from exc
+        except grpc.aio.UsageError as exc:
+            raise Unavailable(f"The connection to the shop's {what} is closed.") from exc
+
+
+def _trace() -> tuple[tuple[str, str], ...]:
+    return tuple(headers().items())
 
 
 @asynccontextmanager
@@ -70,8 +82,9 @@ class GrpcCarts(Carts):
             yield cls(channel)
 
     async def lines(self, user_id: str) -> Sequence[CartLine]:
-        with _translated("cart"):
-            cart = await self._stub.GetCart(pb.GetCartRequest(user_id=user_id), timeout=TIMEOUT)
+        request = pb.GetCartRequest(user_id=user_id)
+        with _calling("cart", "hipstershop.CartService", "GetCart"):
+            cart = await self._stub.GetCart(request, timeout=TIMEOUT, metadata=_trace())
         return [CartLine(product_id=item.product_id, quantity=item.quantity) for item in cart.items]
 
 
@@ -100,6 +113,8 @@ class GrpcCatalog(Catalog):
         fresh = time.monotonic() - KEPT
         known = {id_: kept[1] for id_ in ids if (kept := self._kept.get(id_)) is not None and kept[0] > fresh}
         missing = [id_ for id_ in ids if id_ not in known]
+        looked_up("products", hit=True, count=len(known))
+        looked_up("products", hit=False, count=len(missing))
         if missing:
             one_by_one = len(missing) <= _FEW or self._list_length > _LONG_LIST
             found = await (self._each(missing) if one_by_one else self._all())
@@ -116,8 +131,8 @@ class GrpcCatalog(Catalog):
             self._kept.popitem(last=False)
 
     async def _all(self) -> Mapping[str, Product]:
-        with _translated("catalog"):
-            answer = await self._stub.ListProducts(pb.Empty(), timeout=TIMEOUT)
+        with _calling("catalog", _CATALOG, "ListProducts"):
+            answer = await self._stub.ListProducts(pb.Empty(), timeout=TIMEOUT, metadata=_trace())
         self._list_length = len(answer.products)
         return {product.id: product_from(product) for product in answer.products}
 
@@ -127,11 +142,13 @@ class GrpcCatalog(Catalog):
         return {product.id: product for product in found if product is not None}
 
     async def _one(self, id_: str) -> Product | None:
-        with _translated("catalog"):
+        request = pb.GetProductRequest(id=id_)
+        with _calling("catalog", _CATALOG, "GetProduct") as call:
             try:
-                answer = await self._stub.GetProduct(pb.GetProductRequest(id=id_), timeout=TIMEOUT)
+                answer = await self._stub.GetProduct(request, timeout=TIMEOUT, metadata=_trace())
             except grpc.aio.AioRpcError as exc:
                 if exc.code() is grpc.StatusCode.NOT_FOUND:
+                    call.set("rpc.grpc.status_code", grpc.StatusCode.NOT_FOUND.value[0])
                     return None
                 raise
         return product_from(answer).model_copy(update={"id": id_})

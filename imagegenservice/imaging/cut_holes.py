@@ -1,0 +1,116 @@
+"""Pale parts inside an outline are told apart here: product, shadow, or table seen through a hole."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from .colour import Floats, largest_channel, mean_channel
+from .cut_masks import Labels, Mask, Window, dilated, eroded, label
+from .cut_reading import Reading
+
+_WALL: Final = 14  # pixels an edge and the filter's halo on both its sides may take
+
+
+def paleness(inside: Mask, reading: Reading, level: float) -> float:
+    """The share of the product that is neutral and, relative to the table, lighter than `level`."""
+    pale = inside & (reading.tint < reading.hue) & (reading.level > level)
+    return float(pale.sum()) / max(1.0, float(inside.sum()))
+
+
+def _is_table(own: Mask, window: Window, reading: Reading, table: Floats, share: float) -> bool:
+    """Whether a smooth area that the product encloses is the table seen through a hole of it.
+
+    `share` is its part of the product's filled outline: the larger, the closer must it match the table.
+    """
+    level = reading.level[window][own]
+    off = level - table[window][own].mean(axis=-1)
+    smooth = float(reading.detail[window][own].mean()) < 2.2 * reading.weave + 0.002
+    neutral = float(reading.tint[window][own].mean()) < 0.7 * reading.hue
+    exact = float((np.minimum(np.abs(off), np.abs(level - 1)) < 0.025).mean())
+    near = -0.16 < float(off.mean()) < 0.08 and 0.7 < float(level.mean()) < 1.03 and float(off.std()) < 0.06
+    return smooth and neutral and (exact > 0.55 if share > 0.2 else exact > 0.4 or near)
+
+
+def _is_body(own: Mask, near: Mask, level: Floats, detail: Floats, table: Floats) -> bool:
+    """Whether a pale smooth area is a part of the product that lies at its edge, such as a white sole.
+
+    All are windows round the area; `near` is what is close to open table. Towards that a part of the product
+    ends in a sharp edge, a shadow in a soft one: the edge filter answers with a sixth of a sharp
+    step's height. What is dark or strongly coloured nearby has edges of its own and is left out.
+    """
+    rim = own & ~eroded(own, 1)
+    if own.sum() < 300 or near[rim].mean() < 0.5:
+        return False
+    busy = dilated(np.asarray(cv2.absdiff(level, table) > 0.3, np.bool_), 7)
+    edge = dilated(own, _WALL) & near & ~own & ~busy
+    if edge.sum() < 0.5 * rim.sum():
+        return False
+    step = abs(float(np.median(level[own])) - float(np.median(table[edge])))
+    return step > 0.04 and float(np.percentile(detail[edge], 95)) > 0.125 * step
+
+
+def holes(inside: Mask, walls: Mask, reading: Reading, table: Floats) -> tuple[Mask, Mask]:
+    """Smooth areas inside the outline: those that show the table, and those that are surely product."""
+    count, labels, stats = label(inside & ~walls, 4)
+    shown, solid, whole = np.zeros(count, bool), np.zeros(count, bool), float(inside.sum())
+    near, under = dilated(~inside, _WALL), mean_channel(table)
+    areas = stats[:, cv2.CC_STAT_AREA]
+    for number in np.argsort(-areas)[:40]:
+        if number == 0 or areas[number] < 20:
+            continue
+        window = _grown(stats[number], _WALL + 2, inside.shape)
+        own = np.asarray(labels[window] == number, np.bool_)
+        part = reading.part(window)
+        solid[number] = _is_body(own, near[window], part.level, part.detail, under[window])
+        like = _is_table(own, window, reading, table, float(areas[number]) / whole)
+        shown[number] = like and not solid[number]
+    return np.asarray(shown[labels], np.bool_), np.asarray(solid[labels], np.bool_)
+
+
+def _grown(stats: NDArray[np.int32], margin: int, shape: tuple[int, ...]) -> Window:
+    x, y, width, height = (int(v) for v in stats[:4])
+    return (
+        slice(max(0, y - margin), min(shape[0], y + height + margin)),
+        slice(max(0, x - margin), min(shape[1], x + width + margin)),
+    )
+
+
+def _evenly_shaded(labels: Labels, areas: NDArray[np.int32], reading: Reading) -> Mask:
+    """For each label, whether it is a cast shadow: one even darkening of the table."""
+    calm = (reading.detail < 3 * reading.weave + 0.001) & (labels > 0)
+    part, level = labels[calm], reading.level[calm]
+    count = np.maximum(np.bincount(part, minlength=len(areas)), 1)
+    mean = np.bincount(part, weights=level, minlength=len(areas)) / count
+    square = np.bincount(part, weights=level * level, minlength=len(areas)) / count
+    tint = np.bincount(part, weights=reading.tint[calm], minlength=len(areas)) / count
+    even = np.sqrt(np.maximum(square - mean * mean, 0)) < 0.02
+    return np.asarray(even & (count > 0.7 * areas) & (mean < 0.93) & (tint < 0.5 * reading.hue), np.bool_)
+
+
+def slits(inside: Mask, reading: Reading, table: Floats) -> Mask:
+    """Pale patches of a product that is not pale: openings that show the table, shadows beside it.
+
+    The first are of the table's very colour; the second lie open to the table along much of their rim and
+    are narrow or even.
+    """
+    pale = inside & (reading.level > 0.62) & (reading.tint < reading.hue)
+    whole = float(inside.sum())
+    if pale.sum() > 0.35 * whole:
+        return np.zeros_like(inside)
+    like = largest_channel(np.asarray(cv2.absdiff(reading.ratio, table), np.float32)) < 0.06
+    count, labels, stats = label(pale, 4)
+    areas = np.maximum(stats[:, cv2.CC_STAT_AREA], 1)
+    alike = np.bincount(labels[like], minlength=count) / areas
+    lit = np.bincount(labels.ravel(), weights=table[..., 1].ravel(), minlength=count) / areas
+    rim = np.bincount(labels[pale & ~eroded(pale, 1)], minlength=count)
+    outer = np.bincount(labels[dilated(~inside, 1)], minlength=count)
+    opening = (areas >= 30) & (alike > 0.5) & (lit > 0.75)
+    sliver = (outer > 0.4 * rim) & (areas >= 6) & (areas < 0.02 * whole)
+    cast = (outer > 0.25 * rim) & _evenly_shaded(labels, areas, reading)
+    found = opening | sliver | cast
+    found[0] = False
+    return np.asarray(found[labels], np.bool_)
