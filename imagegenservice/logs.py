@@ -141,8 +141,11 @@ def configure_logging(level: str, *, project_id: str = "", secrets: Collection[s
     """Log JSON to standard output, for the whole process. *secrets* are kept out of every line."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonFormatter(project_id, secrets))
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    for noisy in ("httpx2", "httpcore2", "uvicorn", "google", "urllib3", "asyncio"):
-        logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLogger().level))
+    # What libraries say below a warning may quote requests and answers.
+    logging.basicConfig(
+        level="ERROR" if level.upper() == "ERROR" else "WARNING", handlers=[handler], force=True
+    )
+    for own in ("imagegenservice", "__main__"):
+        logging.getLogger(own).setLevel(level.upper())
     # With the collector away each batch is one error; the attempts before it need not be said as well.
     logging.getLogger("opentelemetry").setLevel(logging.ERROR)

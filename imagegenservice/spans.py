@@ -186,9 +186,15 @@ _NO_ATTRIBUTES: Final[Mapping[str, Attribute]] = {}
 
 
 def span(name: str, kind: Kind = "internal", attributes: Mapping[str, Attribute] = _NO_ATTRIBUTES) -> Block:
-    """A span around the block, below the place where we are."""
+    """
+    A span around the block, below the place where we are.
+
+    Calls out that nobody's call led to, such as those of the sweep, are not worth traces of their own.
+    """
     tracer = _Switch.tracer
-    return _NOTHING if tracer is None else _LiveBlock(tracer.start(name, kind, _place.get(), attributes))
+    if tracer is None or (kind == "client" and _place.get() is None):
+        return _NOTHING
+    return _LiveBlock(tracer.start(name, kind, _place.get(), attributes))
 
 
 class Steps:

@@ -34,6 +34,8 @@ class Shape:
     """It spreads over the ground (glasses, a necklace): it goes in front."""
     plinth: bool = True
     """It may stand on a plinth: it has a foot to stand on."""
+    repeats: bool = True
+    """It may be shown more than once for its quantity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +104,11 @@ def _singles(shapes: Sequence[Shape]) -> list[Unit]:
 
 def _pieces(shapes: Sequence[Shape]) -> list[Unit]:
     """One unit a product, and copies of it while there is room; the last copy carries what is not shown."""
-    room = max(0, _PIECES - len(shapes))
+    several = sum(shape.quantity > 1 and shape.repeats for shape in shapes)
+    extra = max(0, _PIECES - len(shapes)) // max(1, several)
     units: list[Unit] = []
     for single, shape in zip(_singles(shapes), shapes, strict=True):
-        wanted = min(shape.quantity, _COPIES, 1 + room // max(1, sum(s.quantity > 1 for s in shapes)))
-        shown = wanted if len(shapes) <= _PIECES - 1 else 1
+        shown = min(shape.quantity, _COPIES, 1 + extra) if shape.repeats else 1
         units += [replace(single, badge=0)] * (shown - 1)
         units.append(single if shown < shape.quantity else replace(single, badge=0))
     return units
@@ -129,7 +131,7 @@ def _on_floor(blocks: list[Block], height: int, horizon: float) -> Arrangement:
     elif hung:
         line = max(line, max(hung) + 0.05 * height)
     places = [_place(block, block.row) for block in sorted(blocks, key=lambda b: (b.row, b.bottom))]
-    return Arrangement(tuple(places), min(max(line, 0.2 * height), 0.9 * height), ())
+    return Arrangement(tuple(places), min(max(line, 0.2 * height), 0.95 * height), ())
 
 
 def _place(block: Block, row: int) -> Place:

@@ -68,8 +68,10 @@ def ways_of(units: Sequence[Unit], rng: np.random.Generator) -> list[Way]:
 
 def _shifted(rows: tuple[tuple[Unit, ...], ...], *, flip: bool) -> list[Way]:
     """Rows in line, and every other one moved aside, so that it looks through the gaps of the next."""
-    straight = Way(rows, 0.0)
-    return [straight, Way(rows, -0.3 if flip else 0.3)] if len(rows) > 1 else [straight]
+    if len(rows) == 1:
+        return [Way(rows, 0.0)]
+    shifts = (0.0, 0.3, 0.55) if sum(len(row) for row in rows) <= 5 else (0.0, 0.3)
+    return [Way(rows, -shift if flip else shift) for shift in shifts]
 
 
 def _with_hung(
@@ -207,7 +209,7 @@ class _Stage:
         if not before:
             low = self.rise * 0.4 if len(row) <= 2 else 0.0
             at = [self._arc(b) * size * 0.16 for b in row]
-            tall = [low * b.height if b.unit.plinth else 0.0 for b in row]
+            tall = [low * b.height if b.unit.plinth and not b.unit.hangs else 0.0 for b in row]
             return [replace(b, bottom=y - up, stand=up) for b, y, up in zip(row, at, tall, strict=True)]
         floor = -0.36 * size * behind
         bases = [min([floor, *(_clearance(b, front) for front in before)]) for b in row]
@@ -250,16 +252,21 @@ def _across(blocks: Sequence[Block]) -> tuple[float, float]:
 
 
 def _hung_up(blocks: list[Block], size: float) -> list[Block]:
-    """What hangs ends above the feet of all that stands, where there is still wall."""
+    """What hangs ends above the feet of all that stands, on the wall, and each row of it hangs level."""
     feet = [b.bottom + b.stand for b in blocks if not b.unit.hangs]
-    if not feet:
-        return blocks
-    wall = min(feet) - 0.24 * size
-    return [replace(b, bottom=min(b.bottom, wall), stand=0.0) if b.unit.hangs else b for b in blocks]
+    wall = min(feet) - 0.24 * size if feet else float("inf")
+    low = [replace(b, bottom=min(b.bottom, wall), stand=0.0) if b.unit.hangs else b for b in blocks]
+    rails: dict[int, float] = {}
+    for block in low:
+        if block.unit.hangs:
+            rails[block.row] = min(rails.get(block.row, float("inf")), block.bottom - block.height)
+    return [replace(b, bottom=rails[b.row] + b.height) if b.unit.hangs else b for b in low]
 
 
 def _clearance(block: Block, front: Block) -> float:
-    """The lowest base at which `front` covers no more than HIDDEN of `block`."""
+    """The lowest base at which `front` covers no more than HIDDEN of `block`; a rail needs room."""
+    if front.unit.hangs:
+        return front.bottom - front.height - 0.12 * block.height
     across = min(block.left + block.width, front.left + front.width) - max(block.left, front.left)
     share = across / block.width
     if share <= 0.03:

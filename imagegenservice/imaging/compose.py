@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -15,12 +16,15 @@ from .cutout import Cutout
 from .finish import finish
 from .light import match
 from .mirror import reflect
-from .piece import Piece, piece_of
+from .piece import Piece, fitted, piece_of
 from .scene_photo import HORIZON
 from .scene_props import Stand, clips, plinth, rail, shelf_boards, stand_under
 from .scene_set import build_set
 from .shadow import ShadowMap
 from .typeset import badge, mounted, name_card
+
+_CARD: Final = 0.9
+"""The weight of a card: what is printed on it has no size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +108,12 @@ def _shape(subject: Subject, cutout: Cutout) -> Shape:
     flat = _flat(cutout)
     return Shape(
         aspect=_aspect(cutout),
-        weight=weight_of(subject.name) * (1.0 if cutout.kind == "cut" else 0.85),
+        weight=weight_of(subject.name) if cutout.kind == "cut" else _CARD,
         hangs=cutout.lying,
         quantity=max(1, subject.quantity),
         flat=flat,
         plinth=not flat and cutout.kind == "cut",
+        repeats=cutout.kind == "cut",
     )
 
 
@@ -136,17 +141,18 @@ class _Picture:
         self.covered = np.zeros((self._height, self._width), np.float32)
 
     def furnish(self, plan: Arrangement) -> None:
-        """Puts up rails and shelves."""
-        hung = [place for place in plan.places if place.hangs]
-        if hung and not plan.shelves:
-            rail(self.scene, hung, self.sheet)
+        """Puts up the shelves, if there are any."""
         if plan.shelves:
             shelf_boards(self.scene, plan.shelves, self.sheet)
 
     def place_row(self, row: Sequence[tuple[Place, Cutout]], plan: Arrangement) -> None:
         """Sets a row down: first all its shadows, then its stands and the products themselves."""
-        pieces = [(place, piece_of(cutout, place)) for place, cutout in row]
+        places = [(fitted(cutout, place), cutout) for place, cutout in row]
+        pieces = [(place, piece_of(cutout, place, self.sheet.light.lean)) for place, cutout in places]
         stands = {id(piece): stand_under(p, piece.foot, self._width) for p, piece in pieces if p.stand}
+        hung = [place for place, _ in pieces if place.hangs]
+        if hung and not plan.shelves:
+            rail(self.scene, min(place.top for place in hung), self.sheet)
         self._shade(pieces, stands, plan)
         for place, piece in pieces:
             if stand := stands.get(id(piece)):

@@ -88,7 +88,7 @@ def _evenly_shaded(labels: Labels, areas: NDArray[np.int32], reading: Reading) -
     square = np.bincount(part, weights=level * level, minlength=len(areas)) / count
     tint = np.bincount(part, weights=reading.tint[calm], minlength=len(areas)) / count
     even = np.sqrt(np.maximum(square - mean * mean, 0)) < 0.02
-    return np.asarray(even & (count > 0.7 * areas) & (mean < 0.93) & (tint < 0.5 * reading.hue), np.bool_)
+    return np.asarray(even & (count > 0.4 * areas) & (mean < 0.93) & (tint < 0.5 * reading.hue), np.bool_)
 
 
 def slits(inside: Mask, reading: Reading, table: Floats) -> Mask:

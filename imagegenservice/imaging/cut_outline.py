@@ -27,9 +27,7 @@ class Outline:
     """Where the product is, and what the table looks like behind it."""
 
     inside: Mask  # (h, w): the product, its see-through parts too, to the middle of its edge
-    behind: (
-        Floats  # (h, w, 3): the table's ratio with the product's shadow on it, filled in behind the product
-    )
+    behind: Floats  # (h, w, 3): the table's ratio with the product's shadow on it, also behind the product
     glass: bool  # the product is mainly see-through
     doubtful: bool  # a large part of it may be lost in a table of the same colour
 

@@ -144,7 +144,7 @@ def _quality(backdrop: Backdrop, reading: Reading, outline: Outline) -> float:
     clear = np.maximum(reading.detail / reading.edge, reading.tint / reading.hue)
     near = cv2.dilate(clear, np.ones((7, 7), np.uint8))
     lost = float((near[rim] < 1).mean())  # share of the outline that follows no edge of the picture
-    ragged = 15 * max(0.0, lost - 0.035)  # clear cuts have less than 0.03, those with bites in them over 0.05
+    ragged = 50 * max(0.0, lost - (0.06 if outline.glass else 0.03))  # clear cuts lose less, bitten ones more
     return float(np.clip(backdrop.agreement - 0.5 * frame - 6 * reading.weave - ragged, 0, 1))
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
 import cv2
 import numpy as np
@@ -12,6 +13,9 @@ from .colour import Floats
 from .cutout import Cutout
 from .scene_noise import floats
 from .shadow import SHRINK, Outline, lower_edge
+
+_ENLARGED: Final = 3.0
+"""No picture is enlarged more than this: a small one stays small rather than soft."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,33 +105,43 @@ def _foot_at(edge: Floats, column: int, height: int, reach: int) -> tuple[float,
     return (float(left), float(right + 1)) if rises or edge[column] >= 0.98 * height else None
 
 
-def piece_of(cutout: Cutout, place: Place, lean: float = 1.0) -> Piece:
-    """`cutout` with its object filling the box of `place`; `lean` > 0 where shadows fall to the right."""
+def fitted(cutout: Cutout, place: Place) -> Place:
+    """`place` made smaller where `cutout` has another aspect or too few pixels to fill it."""
     x0, y0, x1, y1 = cutout.box
-    scale_x, scale_y = place.width / (x1 - x0), place.height / (y1 - y0)
+    scale = min(place.width / (x1 - x0), place.height / (y1 - y0), _ENLARGED)
+    half, tall = scale * (x1 - x0) / 2, scale * (y1 - y0)
+    middle = (place.left + place.right) / 2
+    top, bottom = (place.top, place.top + tall) if place.hangs else (place.bottom - tall, place.bottom)
+    return replace(place, left=middle - half, right=middle + half, top=top, bottom=bottom)
+
+
+def piece_of(cutout: Cutout, place: Place, lean: float = 1.0) -> Piece:
+    """`cutout` with its object filling the box of `place`, which must have its aspect (see `fitted`).
+
+    `lean` > 0 where shadows fall to the right.
+    """
+    x0, y0, x1, y1 = cutout.box
+    scale = place.width / (x1 - x0)
     tall, wide = cutout.alpha.shape
-    size = (max(1, round(wide * scale_x)), max(1, round(tall * scale_y)))
-    how = cv2.INTER_AREA if scale_x < 1.0 else cv2.INTER_CUBIC
+    size = (max(1, round(wide * scale)), max(1, round(tall * scale)))
+    how = cv2.INTER_AREA if scale < 1.0 else cv2.INTER_CUBIC
 
     def scaled(layer: Floats) -> Floats:
         return floats(np.clip(cv2.resize(layer, size, interpolation=how), 0.0, None))
 
+    left, top = min(round(x0 * scale), size[0] - 1), min(round(y0 * scale), size[1] - 1)
+    right = max(left + 1, min(size[0], round(x1 * scale)))
+    bottom = max(top + 1, min(size[1], round(y1 * scale)))
     glassy = bool(cutout.glow.max() > 0.004 or cutout.through.min() < 0.996)
-    box = (
-        round(x0 * scale_x),
-        round(y0 * scale_y),
-        max(round(x0 * scale_x) + 1, min(size[0], round(x1 * scale_x))),
-        max(round(y0 * scale_y) + 1, min(size[1], round(y1 * scale_y))),
-    )
     return Piece(
         colour=scaled(cutout.colour * cutout.alpha[..., None]),
         alpha=np.minimum(scaled(cutout.alpha), 1.0),
         through=np.minimum(scaled(cutout.through), 1.0) if glassy else None,
         glow=scaled(cutout.glow) if glassy else None,
         shadow=np.minimum(scaled(cutout.shadow), 1.0),
-        x=round(place.left) - box[0],
-        y=round(place.bottom) - box[3],
-        box=box,
+        x=round(place.left) - left,
+        y=round(place.top) - top if place.hangs else round(place.bottom) - bottom,
+        box=(left, top, right, bottom),
         brings_shadow=_agrees(cutout, lean),
     )
 

@@ -119,12 +119,10 @@ def _mirrored(scene: Floats, stand: Stand, side: Floats, span: tuple[int, int], 
     part += (side - part) * cover[..., None]
 
 
-def rail(scene: Floats, hung: Sequence[Place], sheet: StyleSheet) -> None:
-    """Draws a rod above each row of what hangs, from side to side of the frame, and its shadow."""
+def rail(scene: Floats, top: float, sheet: StyleSheet) -> None:
+    """Draws a rod from side to side of the frame above what hangs from the row `top` down, and its shadow."""
     size = max(scene.shape[:2])
-    for row in sorted({place.row for place in hung}):
-        level = min(place.top for place in hung if place.row == row) - 0.018 * size
-        _rod(scene, level, max(2.0, 0.0045 * size), sheet)
+    _rod(scene, top - 0.018 * size, max(2.0, 0.0045 * size), sheet)
 
 
 def _rod(scene: Floats, level: float, thick: float, sheet: StyleSheet) -> None:

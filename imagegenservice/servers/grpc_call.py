@@ -38,7 +38,7 @@ class ObservedCall:
     """
     A call for the time of the block. *method* is /package.Service/Method.
 
-    `code` is what it ended with, `answer` its last message. Where we are in the trace, the request's id and
+    `code` and `reason` are what it ended with, `answer` is its last message. Where we are in the trace, the request's id and
     the owner's hash stay set for the rest of the task, and for the tasks that it starts.
     """
 
@@ -49,6 +49,7 @@ class ObservedCall:
         self._span = spans.Block()
         self._begin = time.perf_counter()
         self.code = "OK"
+        self.reason = ""
         self.answer: Message | None = None
         self.request_id = ""
 
@@ -87,7 +88,7 @@ class ObservedCall:
         took = time.perf_counter() - self._begin
         self._metrics.rpcs.labels(self.name, self.code).observe(took)
         status = str(getattr(self.answer, "status", ""))
-        reason = str(getattr(self.answer, "error_reason", ""))
+        reason = self.reason or str(getattr(self.answer, "error_reason", ""))
         self._metrics.answered(self.name, status, reason)
         self._span.set("rpc.grpc.status_code", code_pb2.Code.Value(self.code))
         if status:
@@ -95,4 +96,4 @@ class ObservedCall:
         self._span.close(reason or ("" if self.code == "OK" else self.code), failed=self.code in _FAILURES)
         level = logging.DEBUG if self.name in _POLLED else logging.INFO
         about = {"method": self.name, "code": self.code, "status": status, "reason": reason}
-        log.log(level, "a call was answered", extra={**about, "seconds": round(took, 4)})
+        log.log(level, "a call ended", extra={**about, "seconds": round(took, 4)})

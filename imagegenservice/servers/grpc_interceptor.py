@@ -120,7 +120,7 @@ async def _abort(context: Context, observed: ObservedCall, exc: BaseException) -
         raise exc
     error = TookTooLong() if isinstance(exc, TimeoutError) else exc
     if isinstance(error, ImageGenError) and error.code not in {None, grpc.StatusCode.INTERNAL}:
-        log.info("a call was not served", extra={"method": observed.name, "reason": error.reason})
+        observed.reason = error.reason
         status = status_of(error)
     else:
         incident = secrets.token_hex(4)

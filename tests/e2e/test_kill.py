@@ -11,7 +11,6 @@ from conftest import Launch
 from fakes.gemini import FakeGemini
 from fakes.service import CUP, VASE, Client
 
-from imagegenservice.demo.shop import SHOPPER
 from imagegenservice.pb import imagegen_pb2 as pb
 
 TAKEN_UP_WITHIN = 30.0
@@ -104,7 +103,7 @@ async def test_followers_of_a_killed_drawing_end_too(
 @pytest.mark.parametrize("stage", ["queued", "gathering", "drawing", "finishing", "storing"])
 async def test_a_drawing_that_cost_nothing_is_begun_anew(launch: Launch, stage: str) -> None:
     first = await launch()
-    order = await first.generate(user_id=SHOPPER)
+    order = await first.generate(CUP, VASE)
     await first.at_stage(order.generation_id, stage)
     await first.process.kill()
     second = await launch()

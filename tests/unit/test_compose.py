@@ -251,3 +251,27 @@ def test_progress_rises_to_one() -> None:
 
     assert heard == sorted(heard)
     assert heard[-1] == 1.0
+
+
+def test_a_product_is_never_stretched_nor_blown_up() -> None:
+    pole = render([Subject("Pole", 1, thing(RED, 8, 400))], "minimalist")
+    small = render([Subject("Ring", 1, thing(BLUE, 20, 20))], "minimalist")
+
+    rows, columns = (np.flatnonzero(looks_like(pole, RED).any(axis=axis)) for axis in (1, 0))
+    assert np.ptp(rows) > 12 * np.ptp(columns)
+    rows, columns = (np.flatnonzero(looks_like(small, BLUE).any(axis=axis)) for axis in (1, 0))
+    assert 40 < np.ptp(columns) < 64
+    assert 40 < np.ptp(rows) < 64
+
+
+def test_a_cutout_of_one_pixel_does_no_harm() -> None:
+    one = np.ones((1, 1, 3), np.float32)
+    speck = Cutout(
+        one, one[..., 0], one, 0 * one, one[..., 0], (0, 0, 1, 1), lying=False, kind="cut", quality=0.0
+    )
+
+    assert render([Subject("Speck", 999, speck), Subject("Mug", 1, thing(BLUE))], "luxury").shape == (
+        512,
+        512,
+        3,
+    )

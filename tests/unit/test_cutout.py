@@ -181,6 +181,33 @@ def test_a_pale_product_on_white_is_not_eaten():
     assert overlap(placed(cutout, cutout.alpha, staged), alpha) > 0.97
 
 
+def test_a_pastel_product_on_white_is_not_eaten():
+    staged = stage(coverage(BALL), (0.8, 0.6, 0.6))
+    cutout = cut_out(staged.picture)
+    assert cutout.kind == "cut"
+    assert overlap(placed(cutout, cutout.alpha, staged), staged.alpha) > 0.97
+
+
+def test_a_pale_dial_inside_a_dark_ring_belongs_to_the_product():
+    ring, dial = coverage(ellipse(240, 240, 120, 120)), coverage(ellipse(240, 240, 100, 100))
+    light = lit_table() * (1 - ring[..., None]) + 0.03 * (ring - dial)[..., None] + 0.9 * dial[..., None]
+    staged = Staged(photographed(light), ring, (0.9, 0.9, 0.9))
+    cutout = cut_out(staged.picture)
+    assert overlap(placed(cutout, cutout.alpha, staged), ring) > 0.98
+
+
+def test_an_even_shadow_with_a_firm_edge_is_no_product_either():
+    box = coverage(lambda x, y: (abs(x - 200) < 80) & (abs(y - 240) < 80))
+    cast = coverage(lambda x, y: (abs(x - 250) < 80) & (y > 225) & (y < 315))
+    table = lit_table() * (1 - 0.4 * cv2.GaussianBlur(cast, (0, 0), 1.5))[..., None]
+    light = table * (1 - box[..., None]) + np.array([0.06, 0.15, 0.4]) * box[..., None]
+    staged = Staged(photographed(light), box, (0.06, 0.15, 0.4))
+    cutout = cut_out(staged.picture)
+    beside = (cast > 0.99) & (cv2.dilate(box, np.ones((9, 9))) == 0)
+    assert overlap(placed(cutout, cutout.alpha, staged), box) > 0.96
+    assert placed(cutout, cutout.shadow, staged)[beside].mean() < 0.75
+
+
 def glass_tumbler() -> Staged:
     body = coverage(lambda x, y: (abs(x - 240) < 90) & (y > 100) & (y < 380))
     edge = np.clip(body * (1 - cv2.GaussianBlur(body, (0, 0), 5)) * 2.8, 0, 1)
