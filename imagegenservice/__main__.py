@@ -57,9 +57,11 @@ async def drain(service: Running, settings: Settings) -> None:
     service.readiness.ready = False
     await service.grpc.refuse()
     await asyncio.sleep(settings.drain_delay)
+    clock = asyncio.get_running_loop()
+    end = clock.time() + settings.drain_timeout
     stopping = asyncio.create_task(service.grpc.stop(settings.drain_timeout))
     await service.app.core.generator.settle()
-    await service.app.studio.drain(settings.drain_timeout)
+    await service.app.studio.drain(max(0.0, end - clock.time()))
     # Whoever still watches a generation that was handed back is better off with another replica.
     await service.grpc.stop(0.5)
     await stopping

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from .arrange import Place
-from .colour import Floats
+from .colour import Floats, mean_channel
 from .cutout import Cutout
 from .scene_noise import floats
 from .shadow import SHRINK, Outline, lower_edge
@@ -82,12 +82,9 @@ class Piece:
         under *= (1.0 - alpha)[..., None]
         under += self.colour[cut] * gain
         mark = covered[y0:y1, x0:x1]
-        np.maximum(mark, alpha if self.through is None else self._whole(cut), out=mark)
-
-    def _whole(self, cut: tuple[slice, slice]) -> Floats:
-        assert self.through is not None  # noqa: S101
-        clear = 1.0 - self.through[cut].mean(axis=2)
-        return floats(np.maximum(self.alpha[cut], clear))
+        if self.through is not None:
+            alpha = np.maximum(alpha, 1.0 - mean_channel(self.through[cut]))
+        np.maximum(mark, alpha, out=mark)
 
 
 def _foot_at(edge: Floats, column: int, height: int, reach: int) -> tuple[float, float] | None:

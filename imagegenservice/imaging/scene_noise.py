@@ -38,6 +38,11 @@ def noise(rng: np.random.Generator, width: int, height: int, columns: int, rows:
     if columns * 8 > width:  # fine noise has no room to show how it is interpolated, and this is much quicker
         fine = rng.uniform(-1.0, 1.0, size=(max(1, rows), max(1, columns))).astype(np.float32)
         return np.asarray(cv2.resize(fine, (width, height), interpolation=cv2.INTER_CUBIC), np.float32)
+    small = (24 * columns, 24 * rows)  # smooth enough to be enlarged
+    if 2 * small[0] < width and 2 * small[1] < height:
+        return floats(
+            cv2.resize(noise(rng, *small, columns, rows), (width, height), interpolation=cv2.INTER_CUBIC)
+        )
     # One more ring of random values than is shown: the borders of a cubic resize are flat.
     seeds = rng.uniform(-1.0, 1.0, size=(rows + 3, columns + 3)).astype(np.float32)
     step_x, step_y = columns / width, rows / height

@@ -117,23 +117,28 @@ def _arch(width: int, height: int, centre: float, half: float, top: float) -> Fl
 def _marble(sheet: StyleSheet, width: int, height: int, horizon: float, rng: Rng) -> Floats:
     """Dark marble: veins where a warped field crosses zero, and a line of brass."""
     base = colour_of(sheet.palette.wall)
-    wall = base * (1.0 + 0.75 * clouds(rng, width, height, 3, 4))[..., None]
-    pale = colour_of(sheet.palette.accent) * 0.5 + 0.10
+    wall = floats(base * (1.0 + 0.75 * clouds(rng, width, height, 3, 4))[..., None])
+    pale = floats(colour_of(sheet.palette.accent) * 0.5 + 0.10)
+    at = _warp(rng, width, height)
     for cells, share, fine in ((2, 0.62, 0.010), (3, 0.30, 0.016), (5, 0.22, 0.007)):
-        field, patchy = _warped(rng, width, height, cells), clouds(rng, width, height, 3, 3)
-        core = np.exp(-np.abs(field) / fine) + 0.22 * np.exp(-np.abs(field) / (7 * fine))
-        vein = np.clip(share * core * smoothstep(-0.15, 0.35, patchy), 0.0, 1.0)
-        wall = _mix(wall.astype(np.float32), pale, vein.astype(np.float32))
-    return _brass(wall.astype(np.float32), sheet, horizon)
+        field = np.abs(_warped(clouds(rng, width, height, cells, 4), at))
+        patchy = smoothstep(-0.15, 0.35, clouds(rng, width, height, 3, 2))
+        core = np.exp(field * np.float32(-1.0 / fine)) + 0.22 * np.exp(field * np.float32(-1.0 / (7 * fine)))
+        wall = _mix(wall, pale, floats(np.clip(share * core * patchy, 0.0, 1.0)))
+    return _brass(wall, sheet, horizon)
 
 
-def _warped(rng: Rng, width: int, height: int, cells: int) -> Floats:
-    field = clouds(rng, width, height, cells, 5)
-    bend = 0.16 * width
+def _warp(rng: Rng, width: int, height: int) -> tuple[Floats, Floats]:
+    """Where each pixel looks: along the slope of the veins, and aside by noise."""
+    bend = np.float32(0.16 * width)
     x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
-    x = 0.8 * x + 0.5 * y + np.float32(bend) * clouds(rng, width, height, 4, 4)
-    y = 0.9 * y - 0.2 * x + np.float32(bend) * clouds(rng, width, height, 4, 4)
-    return np.asarray(cv2.remap(field, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101), np.float32)
+    across = 0.8 * x + 0.5 * y + bend * clouds(rng, width, height, 4, 4)
+    down = 0.9 * y - 0.2 * across + bend * clouds(rng, width, height, 4, 4)
+    return floats(across), floats(down)
+
+
+def _warped(field: Floats, at: tuple[Floats, Floats]) -> Floats:
+    return floats(cv2.remap(field, *at, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101))
 
 
 def _brass(wall: Floats, sheet: StyleSheet, horizon: float) -> Floats:

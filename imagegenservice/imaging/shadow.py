@@ -116,9 +116,18 @@ def lower_edge(alpha: Floats) -> tuple[Floats, NDArray[np.bool_]]:
     return floats(np.where(covered, last, 0)), covered
 
 
+def _smoothed(edge: Floats, covered: NDArray[np.bool_]) -> Floats:
+    """Without the steps that a nearly level edge has in pixels; columns that are not covered have no say."""
+    there = floats(covered)[None, :]
+    total = np.asarray(cv2.GaussianBlur(edge[None, :] * there, (0, 0), 2.5), np.float32)
+    count = np.asarray(cv2.GaussianBlur(there, (0, 0), 2.5), np.float32)
+    return floats(np.where(covered, (total / np.maximum(count, 1e-3))[0], 0.0))
+
+
 def _contact(outline: Outline) -> Floats:
     """A band along the lower contour, strong where that is as low as the ground, gone where it rises."""
     edge, covered = lower_edge(outline.alpha)
+    edge = _smoothed(edge, covered)
     height, width = outline.alpha.shape
     ground = outline.bottom - outline.y
     rise = np.maximum(ground - edge, 0.0) / max(1.0, 0.5 * min(width, height))

@@ -8,6 +8,7 @@ import pytest
 from imagegenservice.imaging.colour import Bytes3, to_linear
 from imagegenservice.imaging.compose import Subject, compose
 from imagegenservice.imaging.cutout import Cutout
+from imagegenservice.imaging.scene_photo import ground_line
 from imagegenservice.imaging.typeset import badge, name_card
 from imagegenservice.styles import NAMES, sheet_for
 
@@ -275,3 +276,16 @@ def test_a_cutout_of_one_pixel_does_no_harm() -> None:
         512,
         3,
     )
+
+
+def test_a_table_in_light_and_shade_is_ground_and_a_busy_picture_is_not() -> None:
+    y, x = np.mgrid[0:240, 0:320]
+    shade = np.where((x // 40 + y // 30) % 2, 1.0, 0.7)[..., None]
+    table = (np.array((190, 140, 90)) * shade).astype(np.uint8)
+    table[:110] = (120, 160, 210)
+    busy = table.copy()
+    busy[170:220, 100:220] = (30, 90, 200)
+
+    assert 0.4 <= ground_line(table) <= 0.55
+    assert ground_line(busy) == 1.0
+    assert ground_line(photograph()) == 1.0

@@ -6,7 +6,6 @@ import contextvars
 import json
 import logging
 import re
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -241,6 +240,5 @@ def test_the_process_logs_its_own_events_by_the_setting_and_those_of_libraries_f
         own.setLevel(own_level)
         logging.getLogger("opentelemetry").setLevel(logging.NOTSET)
         logging.getLogger("__main__").setLevel(logging.NOTSET)
-    assert sys.stdout is not None
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["message"] for line in lines] == ["ours", "told [hidden]"]

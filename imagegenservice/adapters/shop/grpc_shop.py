@@ -54,6 +54,12 @@ def _calling(what: str, service: str, method: str) -> Iterator[Block]:
             raise Unavailable(f"The connection to the shop's {what} is closed.") from exc
 
 
+def _decoded(answer: T | None) -> T:
+    if answer is None:  # what grpc.aio gives for a message that it cannot decode
+        raise Unavailable("The shop gave an answer that cannot be read. Please try again.")
+    return answer
+
+
 def _trace() -> tuple[tuple[str, str], ...]:
     return tuple(headers().items())
 
@@ -84,7 +90,7 @@ class GrpcCarts(Carts):
     async def lines(self, user_id: str) -> Sequence[CartLine]:
         request = pb.GetCartRequest(user_id=user_id)
         with _calling("cart", "hipstershop.CartService", "GetCart"):
-            cart = await self._stub.GetCart(request, timeout=TIMEOUT, metadata=_trace())
+            cart = _decoded(await self._stub.GetCart(request, timeout=TIMEOUT, metadata=_trace()))
         return [CartLine(product_id=item.product_id, quantity=item.quantity) for item in cart.items]
 
 
@@ -132,7 +138,9 @@ class GrpcCatalog(Catalog):
 
     async def _all(self) -> Mapping[str, Product]:
         with _calling("catalog", _CATALOG, "ListProducts"):
-            answer = await self._stub.ListProducts(pb.Empty(), timeout=TIMEOUT, metadata=_trace())
+            answer = _decoded(
+                await self._stub.ListProducts(pb.Empty(), timeout=TIMEOUT, metadata=_trace())
+            )
         self._list_length = len(answer.products)
         return {product.id: product_from(product) for product in answer.products}
 
@@ -145,7 +153,7 @@ class GrpcCatalog(Catalog):
         request = pb.GetProductRequest(id=id_)
         with _calling("catalog", _CATALOG, "GetProduct") as call:
             try:
-                answer = await self._stub.GetProduct(request, timeout=TIMEOUT, metadata=_trace())
+                answer = _decoded(await self._stub.GetProduct(request, timeout=TIMEOUT, metadata=_trace()))
             except grpc.aio.AioRpcError as exc:
                 if exc.code() is grpc.StatusCode.NOT_FOUND:
                     call.set("rpc.grpc.status_code", grpc.StatusCode.NOT_FOUND.value[0])

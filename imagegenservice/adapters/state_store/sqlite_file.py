@@ -34,8 +34,12 @@ COMMIT;
 def connect(path: Path, timeout: float) -> sqlite3.Connection:
     """A connection whose commits are on the disk when they return, for use by one thread at a time."""
     connection = sqlite3.connect(path, timeout=timeout, isolation_level=None, check_same_thread=False)
-    # FULL: the write-ahead log is synced at each commit, so that a power cut takes nothing back.
-    connection.execute("PRAGMA synchronous = FULL")
+    try:
+        # FULL: the write-ahead log is synced at each commit, so that a power cut takes nothing back.
+        connection.execute("PRAGMA synchronous = FULL")
+    except sqlite3.Error:
+        connection.close()
+        raise
     return connection
 
 
