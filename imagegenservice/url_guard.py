@@ -22,6 +22,7 @@ _URL: Final = re.compile(
 )
 _PORTS: Final = {"http": 80, "https": 443}
 _NAT64: Final = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("64:ff9b:1::/48"))
+_UNICAST: Final = ipaddress.ip_network("2000::/3")
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -76,7 +77,9 @@ def public(address: Address) -> bool:
     inner = _embedded(address)
     if inner is not None:
         return public(inner)
-    return address.is_global and not address.is_multicast
+    # Of IPv6 only this block is global unicast (RFC 4291, 2.4); is_global lets fec0::/10 pass.
+    known = address.version == 4 or address in _UNICAST
+    return known and address.is_global and not address.is_multicast
 
 
 def _embedded(address: Address) -> ipaddress.IPv4Address | None:
