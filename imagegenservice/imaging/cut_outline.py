@@ -14,11 +14,13 @@ from .cut_edges import walls as find_walls
 from .cut_fill import surroundings
 from .cut_holes import holes, paleness, slits
 from .cut_masks import Mask, around, dilated, disc, eroded, label
+from .cut_peel import without_shade
 from .cut_reading import Reading
 
 _COARSE: Final = 4  # flooding through gaps and the table under the product are solved at this reduction
 _GAP: Final = 3  # a passage narrower than twice this, on that grid, may be a gap in an outline
 _MARGIN: Final = 40  # pixels of table round the product that tell what is behind it
+_DEEP: Final = 8  # pixels; the edge filter's halo is narrower, so what is deeper inside is product
 _WIDE_GAP: Final = 14  # the same for a product as pale as its table
 
 
@@ -113,6 +115,20 @@ def _without_bites(inside: Mask) -> Mask:
     return np.asarray(inside | bite[labels], np.bool_)
 
 
+def _runs_on(inside: Mask, walls: Mask, reading: Reading) -> bool:
+    """Whether the table goes on unchanged just inside the outline, as between the wires of a basket.
+
+    Even clear glass is darker along its outline than the table beside it.
+    """
+    beside = np.asarray(eroded(~inside, 1), np.float32)
+    share = cv2.GaussianBlur(beside, (0, 0), 9.0)
+    table = cv2.GaussianBlur(reading.level * beside, (0, 0), 9.0) / np.maximum(share, 1e-4)
+    light = (reading.tint < reading.hue) & (reading.level > 0.7)
+    next_to = inside & ~walls & light & (share > 0.01)
+    same = np.abs(reading.level - table)[next_to] < 0.02
+    return len(same) > 100 and float(same.mean()) > 0.6
+
+
 def _is_glass(inside: Mask, walls: Mask, reading: Reading, table: Floats) -> bool:
     """Whether most of the product lets the table through: neutral, near the table's light, dark lines."""
     deep = eroded(inside, 9)
@@ -120,6 +136,8 @@ def _is_glass(inside: Mask, walls: Mask, reading: Reading, table: Floats) -> boo
     clear = deep & (reading.tint < reading.hue) & (reading.level > 0.5)
     off = np.abs(reading.level - mean_channel(table))
     like_table = clear & ~walls & (off < 0.08)
+    if _runs_on(inside, walls, reading):
+        return False
     line = cv2.morphologyEx(reading.level, cv2.MORPH_CLOSE, disc(5)) - reading.level > 0.08
     lines = float((line & inside).sum()) / max(1, int(inside.sum()))
     return bool(clear.sum() > 0.45 * total and like_table.sum() > 0.1 * total and lines > 0.08)
@@ -131,10 +149,8 @@ def _sharpened(inside: Mask, table_seen: Mask, solid: Mask, reading: Reading, ta
     strongest = cv2.dilate(off, np.ones((31, 31), np.uint8))
     clear = off / np.maximum(strongest, 2 * reading.edge)
     shade = (reading.tint < reading.hue) & (reading.level > DARK) & (reading.level < 1.03)
-    sure = inside & ((clear > 0.6) | ((clear > 0.35) & ~shade & eroded(inside, 5)))
-    if paleness(inside, reading, DARK) > 0.6:
-        sure |= eroded(inside, 8)
-    sure |= solid
+    sure = inside & ~shade & ((clear > 0.6) | ((clear > 0.35) & eroded(inside, 5)))
+    sure |= solid | eroded(inside, _DEEP)
     markers = np.where(sure, 2, 0).astype(np.int32)
     markers[table_seen & ~sure] = 1
     seen = np.clip(reading.ratio * 160, 0, 255).astype(np.uint8)
@@ -151,8 +167,8 @@ def _refined(inside: Mask, walls: Mask, reading: Reading) -> tuple[Mask, bool]:
     glass = _is_glass(inside, walls, reading, table)
     if not glass:
         shown, solid = holes(inside, walls, reading, table)
-        inside &= ~shown
-        table_seen |= eroded(shown, 2)
+        inside = _without_dust(without_shade(inside & ~shown, reading))
+        table_seen = eroded(~inside, 2)
         table = surroundings(reading.ratio, table_seen, _COARSE)
     else:
         solid = eroded(inside, 6)

@@ -53,7 +53,9 @@ def duration(seconds: float) -> Duration:
     return wait
 
 
-def photo(width: int = 64, height: int = 48, form: str = "JPEG", colour: Sequence[int] = (90, 140, 60)) -> bytes:
+def photo(
+    width: int = 64, height: int = 48, form: str = "JPEG", colour: Sequence[int] = (90, 140, 60)
+) -> bytes:
     """A picture of one colour with a brighter corner, so that its way up can be told."""
     pixels = np.full((height, width, 3), colour, np.uint8)
     pixels[: height // 2, : width // 2] = 250

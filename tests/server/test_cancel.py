@@ -7,6 +7,7 @@ import asyncio
 from conftest import Start
 from fakes.frontend import FakeFrontend
 from fakes.gemini import FakeGemini
+from fakes.patience import until
 from fakes.service import CUP, VASE, Service
 from fakes.shop import FakeShop
 from test_status_and_watch import check_revisions
@@ -18,9 +19,7 @@ from imagegenservice.studio import Studio
 async def idle(service: Service) -> None:
     """Wait until nothing is carried any more."""
     studio: Studio = service.running.app.studio
-    async with asyncio.timeout(10):
-        while studio.drawing:
-            await asyncio.sleep(0.01)
+    await until(lambda: not studio.drawing)
 
 
 async def held_by_shop(start: Start, shop: FakeShop, frontend: FakeFrontend) -> Service:

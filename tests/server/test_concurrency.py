@@ -38,7 +38,7 @@ async def test_two_hundred_calls_of_every_kind_at_once_are_all_answered(
             lambda: service.status(known),
             lambda: service.upload(data, user_id=f"shopper-{number % 5}"),
             lambda: service.watch(known),
-            lambda: service.health(),
+            service.health,
             lambda: service.generate("NO-SUCH-1"),
             lambda: service.cancel(known),
             lambda: service.status("0" * 32),
@@ -152,9 +152,7 @@ async def test_whoever_orders_little_does_not_wait_behind_whoever_orders_much(
         assert (await service.ended(answer.generation_id)).status == "completed"
 
 
-async def test_no_more_drawings_than_places_are_asked_for_at_once(
-    gemini: FakeGemini, start: Start
-) -> None:
+async def test_no_more_drawings_than_places_are_asked_for_at_once(gemini: FakeGemini, start: Start) -> None:
     service = await start(image_models=("gemini://?concurrency=2",), gemini_api_key=gemini.key)
     gemini.mode = "hang"
     orders = [await service.generate(CUP, seed=seed) for seed in range(5)]
@@ -191,3 +189,19 @@ async def test_an_engine_that_refuses_is_not_left_alone(gemini: FakeGemini, pain
         answer = await painter.stub.GenerateCartImage(request, timeout=30)
         assert answer.error_reason == "CONTENT_BLOCKED"
     assert len(gemini.requests) == 7
+
+
+async def test_too_many_uploads_at_once_are_refused_with_a_time_to_come_back(service: Service) -> None:
+    data = photo(1500, 1500, "PNG")
+    ends = await asyncio.gather(
+        *(service.upload(data, user_id=f"shopper-{number}") for number in range(150)), return_exceptions=True
+    )
+    refused = [end for end in ends if isinstance(end, grpc.aio.AioRpcError)]
+    taken = [end for end in ends if isinstance(end, pb.UploadBackgroundResponse)]
+    assert len(taken) >= 32
+    assert {end.status for end in taken} == {"success"}
+    assert refused
+    for error in refused:
+        assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert details(error) == ("OVERLOADED", 5.0)
+    assert (await service.upload(data)).status == "success"

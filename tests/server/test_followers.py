@@ -137,9 +137,7 @@ async def test_equal_backgrounds_are_one_whoever_uploaded_them(service: Service)
     assert (await service.drawn(CUP, user_id="ann", background_image_url=second.image_url)).from_cache
 
 
-async def test_what_a_fallback_drew_is_not_what_the_next_order_gets(
-    gemini: FakeGemini, start: Start
-) -> None:
+async def test_what_a_fallback_drew_is_not_what_the_next_order_gets(gemini: FakeGemini, start: Start) -> None:
     service = await start(image_models=("gemini://?retries=0", "compositor://"), gemini_api_key=gemini.key)
     gemini.modes.extend(["503", "ok"])
     assert (await service.drawn(CUP)).engine == "compositor"

@@ -7,6 +7,7 @@ import asyncio
 import grpc
 import pytest
 from fakes.gemini import FakeGemini
+from fakes.patience import until
 from fakes.service import CUP, Service
 
 from imagegenservice.demo.shop import SHOPPER
@@ -114,9 +115,7 @@ async def test_a_watcher_that_leaves_leaves_nothing_behind(gemini: FakeGemini, p
     bulletin = painter.running.app.core.generator._bulletin
     assert answer.generation_id in bulletin._topics
     call.cancel()
-    async with asyncio.timeout(5):
-        while bulletin._topics:
-            await asyncio.sleep(0.01)
+    await until(lambda: not bulletin._topics)
     gemini.release.set()
 
 
