@@ -32,7 +32,16 @@ def _is_table(own: Mask, window: Window, reading: Reading, table: Floats, share:
     neutral = float(reading.tint[window][own].mean()) < 0.7 * reading.hue
     exact = float((np.minimum(np.abs(off), np.abs(level - 1)) < 0.025).mean())
     near = -0.16 < float(off.mean()) < 0.08 and 0.7 < float(level.mean()) < 1.03 and float(off.std()) < 0.06
+    if float(off.mean()) > -0.04 and not _is_sharply_bounded(own, window, reading):
+        return False
     return smooth and neutral and (exact > 0.55 if share > 0.2 else exact > 0.4 or near)
+
+
+def _is_sharply_bounded(own: Mask, window: Window, reading: Reading) -> bool:
+    """Whether there is a clear edge near most of an area's rim; reflections in polished metal fade away."""
+    clear = dilated(np.asarray(reading.detail[window] > 3 * reading.edge[window], np.bool_), 6)
+    rim = own & ~eroded(own, 1)
+    return float(clear[rim].mean()) > 0.72
 
 
 def _is_body(own: Mask, near: Mask, level: Floats, detail: Floats, table: Floats) -> bool:
@@ -94,12 +103,12 @@ def _evenly_shaded(labels: Labels, areas: NDArray[np.int32], reading: Reading) -
 def slits(inside: Mask, reading: Reading, table: Floats) -> Mask:
     """Pale patches of a product that is not pale: openings that show the table, shadows beside it.
 
-    The first are of the table's very colour; the second lie open to the table along much of their rim and
-    are narrow or even.
+    The first are of the table's very colour; the second lie open to the table along much of their rim, and
+    are small and end softly, or are even.
     """
-    pale = inside & (reading.level > 0.62) & (reading.tint < reading.hue)
+    pale = inside & (reading.level > 0.35) & (reading.tint < 1.7 * reading.hue)
     whole = float(inside.sum())
-    if pale.sum() > 0.35 * whole:
+    if paleness(inside, reading, 0.62) > 0.35:
         return np.zeros_like(inside)
     like = largest_channel(np.asarray(cv2.absdiff(reading.ratio, table), np.float32)) < 0.06
     count, labels, stats = label(pale, 4)
@@ -107,9 +116,13 @@ def slits(inside: Mask, reading: Reading, table: Floats) -> Mask:
     alike = np.bincount(labels[like], minlength=count) / areas
     lit = np.bincount(labels.ravel(), weights=table[..., 1].ravel(), minlength=count) / areas
     rim = np.bincount(labels[pale & ~eroded(pale, 1)], minlength=count)
-    outer = np.bincount(labels[dilated(~inside, 1)], minlength=count)
+    last = dilated(~inside, 1) & pale
+    outer = np.bincount(labels[last], minlength=count)
+    soft = np.bincount(labels[last & (reading.detail < 3.3 * reading.edge)], minlength=count) > 0.5 * outer
+    off = np.asarray(cv2.absdiff(reading.level, mean_channel(table)), np.float32)
+    soft |= np.bincount(labels.ravel(), weights=off.ravel(), minlength=count) < 0.12 * areas
     opening = (areas >= 30) & (alike > 0.5) & (lit > 0.75)
-    sliver = (outer > 0.4 * rim) & (areas >= 6) & (areas < 0.02 * whole)
+    sliver = soft & (outer > 0.4 * rim) & (areas >= 6) & (areas < 0.02 * whole)
     cast = (outer > 0.25 * rim) & _evenly_shaded(labels, areas, reading)
     found = opening | sliver | cast
     found[0] = False

@@ -20,7 +20,7 @@ from .cut_reading import Reading
 _COARSE: Final = 4  # flooding through gaps and the table under the product are solved at this reduction
 _GAP: Final = 3  # a passage narrower than twice this, on that grid, may be a gap in an outline
 _MARGIN: Final = 40  # pixels of table round the product that tell what is behind it
-_DEEP: Final = 8  # pixels; the edge filter's halo is narrower, so what is deeper inside is product
+_DEEP: Final = 10  # pixels; the edge filter's halo is narrower, so what is deeper inside is product
 _WIDE_GAP: Final = 14  # the same for a product as pale as its table
 
 

@@ -6,9 +6,8 @@ import asyncio
 import signal
 
 import httpx2
-from conftest import Launch
 from fakes.gemini import FakeGemini
-from fakes.process import Replica
+from fakes.process import Launch, Replica
 from fakes.service import CUP, VASE, order, photo
 from test_kill import ended_once
 

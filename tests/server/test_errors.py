@@ -7,9 +7,8 @@ import logging
 
 import grpc
 import pytest
-from conftest import Start
 from fakes.gemini import FakeGemini
-from fakes.service import CUP, VASE, Service, details, order
+from fakes.service import CUP, VASE, Service, Start, details, order
 from fakes.shop import FakeShop
 
 from imagegenservice.model import Document

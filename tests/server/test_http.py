@@ -7,8 +7,7 @@ import io
 
 import httpx2
 import pytest
-from conftest import Start
-from fakes.service import CUP, Service, photo
+from fakes.service import CUP, Service, Start, photo
 from PIL import Image
 from prometheus_client.parser import text_string_to_metric_families
 

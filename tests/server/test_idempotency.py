@@ -7,9 +7,8 @@ from pathlib import Path
 
 import grpc
 import pytest
-from conftest import Start
 from fakes.gemini import FakeGemini
-from fakes.service import CUP, VASE, Service, order
+from fakes.service import CUP, VASE, Service, Start, order
 from fakes.shop import FakeShop
 
 

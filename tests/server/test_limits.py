@@ -8,10 +8,9 @@ import time
 
 import grpc
 import pytest
-from conftest import Start
 from fakes.gemini import FakeGemini
 from fakes.patience import until
-from fakes.service import CUP, VASE, Service, base64_of, order, photo
+from fakes.service import CUP, VASE, Service, Start, base64_of, order, photo
 from fakes.shop import FakeShop
 
 from imagegenservice.pb import demo_pb2

@@ -8,27 +8,14 @@ import grpc
 import pytest
 from fakes.gemini import FakeGemini
 from fakes.patience import until
-from fakes.service import CUP, Service
+from fakes.service import CUP, STAGES, Service, check_revisions
 
 from imagegenservice.demo.shop import SHOPPER
 from imagegenservice.pb import imagegen_pb2 as pb
 
-STAGES = ["queued", "gathering", "drawing", "finishing", "storing", "done"]
-
 
 def request(generation_id: str, **fields: object) -> pb.WatchImageGenerationRequest:
     return pb.WatchImageGenerationRequest(generation_id=generation_id, **fields)  # type: ignore[arg-type]
-
-
-def check_revisions(states: list[pb.GetStatusResponse], first: int = 1) -> None:
-    """Every revision once and in order, never backwards, and one end."""
-    assert [state.revision for state in states] == list(range(first, first + len(states)))
-    assert [state.progress for state in states] == sorted(state.progress for state in states)
-    order = [STAGES.index(state.stage) for state in states]
-    assert order == sorted(order)
-    assert [state.status for state in states[:-1]] == ["processing"] * (len(states) - 1)
-    assert states[-1].status in {"completed", "failed"}
-    assert states[-1].stage == "done"
 
 
 async def test_a_status_says_all_that_the_order_said(service: Service) -> None:
