@@ -1,4 +1,4 @@
-"""A rough outline is drawn in here to real edges: what lies outside them is shade on the table, not product."""
+"""A rough outline is drawn in to real edges here: what lies outside them is shade on the table."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .cut_reading import Reading
 
 _BLACK: Final = 0.3  # a contact shadow is hardly darker than this ratio (gamma-coded)
 _LIT: Final = 1.15  # a caustic is hardly brighter
-_STAIN: Final = 8.0  # colour that a product throws on its table, in hue limits, per unit of the darkness there
+_STAIN: Final = 8.0  # colour that a product throws on its table, in hue limits, per unit of darkness
 _STEP: Final = 0.25  # times the hue limit: what a coloured edge answers to a filter 3 pixels wide
 _GRAIN: Final = 0.04  # grain of a shadow, in the edge filter's answer, per unit of its darkness
 _OPEN: Final = 0.2  # share of its rim that shade has in common with the table; a leak into a product has less
@@ -20,7 +20,7 @@ _MOST: Final = 0.12  # of the rough outline; more than this is no rim of shade b
 
 
 def without_shade(inside: Mask, reading: Reading) -> Mask:
-    """The rough outline `inside` less what is open to the table without an edge between: smooth shade or light."""
+    """The rough outline `inside` less the smooth shade or light in it that is open to the table."""
     shade = np.clip(1 - reading.level, 0, 1) * np.float32(_GRAIN)
     edges = reading.detail > np.maximum(reading.edge, shade)
     step = np.asarray(cv2.absdiff(reading.tint, cv2.GaussianBlur(reading.tint, (0, 0), 3.0)), np.float32)
