@@ -94,7 +94,7 @@ async def proxy(firestore_server: str, monkeypatch: pytest.MonkeyPatch) -> Async
 
 @pytest.fixture
 async def store(proxy: Proxy, surroundings: Surroundings) -> AsyncIterator[Firestore]:
-    async with opened(surroundings, f"?prefix=t{uuid4().hex}&timeout=3") as store:
+    async with opened(surroundings, f"?prefix=t{uuid4().hex}&timeout=10") as store:
         yield store
 
 
