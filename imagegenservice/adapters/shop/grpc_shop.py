@@ -138,9 +138,7 @@ class GrpcCatalog(Catalog):
 
     async def _all(self) -> Mapping[str, Product]:
         with _calling("catalog", _CATALOG, "ListProducts"):
-            answer = _decoded(
-                await self._stub.ListProducts(pb.Empty(), timeout=TIMEOUT, metadata=_trace())
-            )
+            answer = _decoded(await self._stub.ListProducts(pb.Empty(), timeout=TIMEOUT, metadata=_trace()))
         self._list_length = len(answer.products)
         return {product.id: product_from(product) for product in answer.products}
 
