@@ -6,7 +6,7 @@ import io
 import warnings
 from typing import Final
 
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageCms
 
 from .headers import Limits, Undecodable, inspect
 
@@ -72,12 +72,18 @@ def _plain(image: Image.Image, max_side: int) -> Image.Image:
     image.load()
     small = _eight_bit(image)
     if max_side and max(small.size) > max_side:
-        small = ImageOps.contain(small, (max_side, max_side), Image.Resampling.LANCZOS)
+        small = small.resize(_contained(small.size, max_side), Image.Resampling.LANCZOS)
     upright = small if turn is None else small.transpose(turn)
     bare = _srgb(upright, profile, mode)
     # What a format keeps in `info` (a profile, EXIF, comments) some encoders would write again.
     bare.info.clear()
     return bare
+
+
+def _contained(size: tuple[int, int], max_side: int) -> tuple[int, int]:
+    """The size at which the longer side fits; a line stays a line."""
+    width, height = (max(1, round(side * max_side / max(size))) for side in size)
+    return width, height
 
 
 def _turn(image: Image.Image) -> Image.Transpose | None:
