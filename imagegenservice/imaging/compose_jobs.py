@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
@@ -25,8 +24,6 @@ _CUTTING: Final = 0.5
 """The share of the progress that cutting out takes."""
 _ROOM: Final = 2.2
 """A product is at most so many times larger than its even share of the frame's side; more is waste."""
-_NICE: Final = 5
-"""Drawing gives way to uploads and to the service itself."""
 
 
 class Table:
@@ -90,7 +87,6 @@ def table() -> Mapping[str, Job]:
 
 
 if __name__ == "__main__":
-    os.nice(_NICE)
     # Each picture is one task; OpenCV's own threads on top would only fight over the processors.
     cv2.setNumThreads(1)
     serve(table())

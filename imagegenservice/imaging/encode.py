@@ -46,8 +46,9 @@ def encode_image(image: Image.Image, form: Format, quality: int, source_type: st
     extra: dict[str, object] = {"xmp": xmp(source_type)} if source_type else {}
     out = io.BytesIO()
     if form == "jpeg":
-        # 4:4:4: product photos have fine saturated edges.
-        image.save(out, "JPEG", quality=quality, subsampling=0, optimize=True, progressive=False, **extra)
+        # 4:4:4: product photos have fine saturated edges. Not optimized: Pillow would guess how much memory
+        # that takes, and guesses too low for noise.
+        image.save(out, "JPEG", quality=quality, subsampling=0, progressive=False, **extra)
     elif form == "webp":
         image.save(out, "WEBP", quality=quality, method=4, **extra)
     else:

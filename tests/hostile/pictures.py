@@ -192,7 +192,9 @@ def floods() -> Iterator[Case]:
     yield case("jpeg, a million empty segments", after_start(jpeg, empty * 1_000_000), UNREADABLE)
     comment = segment(0xFE, MARK * 2600)
     yield case("jpeg, 4 MB of comments", after_start(jpeg, comment * 62), OK)
-    yield case("jpeg, restart markers in their thousands", jpeg[:-2] + b"\xff\xd0" * 500_000 + b"\xff\xd9", *EITHER)
+    yield case(
+        "jpeg, restart markers in their thousands", jpeg[:-2] + b"\xff\xd0" * 500_000 + b"\xff\xd9", *EITHER
+    )
     yield case("png, 100,000 chunks", small_png(chunk(b"teSt") * 100_000), UNREADABLE)
     yield case("png, 9,000 chunks", small_png(chunk(b"teSt") * 9000), OK)
     bomb = zlib.compress(bytes(200_000_000), 9)
@@ -201,9 +203,11 @@ def floods() -> Iterator[Case]:
     yield case("png, a profile of 200 MB", small_png(chunk(b"iCCP", b"p\0\0" + bomb)), *EITHER)
     texts = b"".join(chunk(b"zTXt", b"k%d\0\0" % n + zlib.compress(bytes(900_000), 9)) for n in range(300))
     yield case("png, 300 texts of 1 MB", small_png(texts), *EITHER)
-    yield case("png, rows of 200 MB for 4 x 4", small_png().replace(
-        chunk(b"IDAT", zlib.compress((b"\0" + bytes(12)) * 4)), chunk(b"IDAT", bomb)
-    ), *EITHER)
+    yield case(
+        "png, rows of 200 MB for 4 x 4",
+        small_png().replace(chunk(b"IDAT", zlib.compress((b"\0" + bytes(12)) * 4)), chunk(b"IDAT", bomb)),
+        *EITHER,
+    )
     control = chunk(b"acTL", struct.pack(">II", 10_000, 0))
     yield case("apng that announces 10,000 frames", small_png(control), UNREADABLE)
     frame = chunk(b"fcTL", struct.pack(">IIIIIHHBB", 0, 4, 4, 0, 0, 1, 10, 0, 0))
@@ -230,7 +234,7 @@ TRAILERS = {
 
 def polyglots() -> Iterator[Case]:
     for form in ("JPEG", "PNG", "WEBP"):
-        data = saved(corners(), form, **({"quality": 95}))
+        data = saved(corners(), form, quality=95)
         for name, trailer in TRAILERS.items():
             yield case(f"{form} with {name} behind it", data + trailer, OK, upright=True)
     exif = Image.Exif()
@@ -320,14 +324,30 @@ def modes() -> Iterator[Case]:
     lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
     yield case("a profile of another space", saved(image, "PNG", icc_profile=lab), OK, upright=True)
     yield case("a broken profile", saved(image, "PNG", icc_profile=b"none" + MARK), OK, upright=True)
-    for number, broken in enumerate((b"garbage", b"II*\0\xff\xff\xff\xff", b"MM\0*\0\0\0\x08" + b"\xff" * 60)):
+    for number, broken in enumerate(
+        (b"garbage", b"II*\0\xff\xff\xff\xff", b"MM\0*\0\0\0\x08" + b"\xff" * 60)
+    ):
         data = saved(image, "JPEG", quality=95, exif=b"Exif\0\0" + broken + MARK)
         yield case(f"broken exif, {number}", data, OK, upright=True)
 
 
 def strangers() -> Iterator[Case]:
     image = corners()
-    for form in ("GIF", "BMP", "TIFF", "ICO", "PPM", "TGA", "DDS", "PCX", "SGI", "JPEG2000", "AVIF", "PDF", "EPS"):
+    for form in (
+        "GIF",
+        "BMP",
+        "TIFF",
+        "ICO",
+        "PPM",
+        "TGA",
+        "DDS",
+        "PCX",
+        "SGI",
+        "JPEG2000",
+        "AVIF",
+        "PDF",
+        "EPS",
+    ):
         yield case(f"a {form}", saved(image, form), FORMAT)
     many = [Image.new("P", (8, 8), n) for n in range(200)]
     yield case("a gif of 200 frames", saved(many[0], "GIF", save_all=True, append_images=many[1:]), FORMAT)
