@@ -15,6 +15,7 @@ import pytest
 from fakes.process import Replica
 from pictures import CORNERS, MARK, OK, Case, all_pictures
 from PIL import Image
+from processes import family, memory
 
 from imagegenservice.demo.products import PRODUCTS
 from imagegenservice.imaging.headers import Limits, Undecodable, inspect
@@ -29,24 +30,6 @@ def pictures() -> list[Case]:
     assert len(cases) >= 200
     assert len({case.name for case in cases}) == len(cases)
     return cases
-
-
-def family(pid: int) -> list[int]:
-    """A process and its children."""
-    children = Path(f"/proc/{pid}/task").glob("*/children")
-    return [pid, *(int(child) for tasks in children for child in tasks.read_text().split())]
-
-
-def memory(pids: list[int]) -> int:
-    """Bytes; pages that several of them use are counted once."""
-    total = 0
-    for pid in pids:
-        try:
-            lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-        except OSError:
-            continue  # it has just ended
-        total += sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
-    return total
 
 
 @dataclass
