@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final, Literal
 
 from .errors import AlreadyExists, Unavailable, VersionConflict
-from .imaging.encode import SUFFIXES
+from .imaging.media import SUFFIXES
 from .keyring import Keyring
 from .model import Asset, Document, Picture
 from .ports import ObjectStorage, StateStore

@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from ..errors import KeyNotFound, Unavailable
 from ..gallery import KEY, Gallery
-from ..imaging.encode import SUFFIXES
+from ..imaging.media import SUFFIXES
 from ..telemetry import Metrics
 
 _TYPES = {suffix: media_type for media_type, suffix in SUFFIXES.items()}
