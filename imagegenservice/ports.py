@@ -10,12 +10,13 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import ParamSpec, Protocol, Self, TypeVar
 
 from .model import Brief, CartLine, Document, Drawing, Picture, Pixels, Product, Reference, SourceType
+from .neighbours import Neighbours
 from .urls import AdapterUrl
 
 P = ParamSpec("P")
@@ -62,6 +63,7 @@ class Surroundings:
     data_dir: Path
     project: str
     gemini_key: Secret | None
+    neighbours: Neighbours = field(default_factory=Neighbours)
 
 
 class Adapter(Protocol):
