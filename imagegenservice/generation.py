@@ -172,8 +172,9 @@ class Generator:
             self._metrics.orders.labels("cached").inc()
             done = finished(first(generation), **_result_fields(result), from_cache=True)
             return (await self._records.add(done, "")).generation
+        holder = self._holder.id
         crash_at("before-accept")
-        claim = await self._records.add(first(generation), self._holder.id)
+        claim = await self._records.add(first(generation), holder)
         crash_at("accepted")
         self._metrics.orders.labels("queued").inc()
         self._studio.start(claim)
