@@ -149,6 +149,16 @@ class Round:
             self.order(client, "ann", self.jobs[2], "k3", "NO-SUCH-PRODUCT"),
         )
 
+    async def insist(self, client: Client, child: Child) -> None:
+        """Order until one order is taken, or the process died of it: a cold store may cost it its lease."""
+        async with asyncio.timeout(ENDS_WITHIN):
+            await self.first_orders(client)
+            while not self.ids and not child.ended.done():
+                await asyncio.sleep(0.1)
+                await asyncio.gather(
+                    self.order(client, "ann", self.jobs[0], "k1"), self.order(client, "bob", self.jobs[1], "k2")
+                )
+
     async def later_orders(self, client: Client) -> None:
         """The same again, and with the key of the refused request one that can be done."""
         await asyncio.gather(
@@ -243,18 +253,18 @@ async def death(this: Round) -> None:
 async def provoke(this: Round, doomed: Child, client: Client) -> None:
     if this.plan.point in {"draining", "handed-back"}:
         this.gemini.mode = "hang"
-        await this.first_orders(client)
-        await asyncio.wait_for(this.gemini.arrived(2), ENDS_WITHIN)
+        await this.insist(client, doomed)
+        await asyncio.wait_for(this.gemini.arrived(1), ENDS_WITHIN)
         doomed.send(signal.SIGTERM)
     else:
-        await this.first_orders(client)
+        await this.insist(client, doomed)
     await doomed.dead()
 
 
 async def leave_work_behind(this: Round) -> None:
     this.gemini.mode = "hang"
     async with this.process() as (child, client):
-        await this.first_orders(client)
+        await this.insist(client, child)
         await asyncio.wait_for(this.gemini.arrived(2), ENDS_WITHIN)
         await child.end()
 
@@ -263,7 +273,7 @@ async def standstill(this: Round) -> None:
     """It stands still at the point for longer than its lease, and goes on when others have taken over."""
     point = this.plan.point
     async with this.process(IMAGEGEN_CRASH_AT=f"{point}:1:stop") as (zombie, of_zombie):
-        orders = asyncio.create_task(this.first_orders(of_zombie))
+        orders = asyncio.create_task(this.insist(of_zombie, zombie))
         await zombie.stopped()
         if this.plan.store == "memory" or this.locked:
             await asyncio.sleep(1.5 * LEASE)

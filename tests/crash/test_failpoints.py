@@ -49,7 +49,7 @@ def test_a_point_that_does_not_exist_is_refused(setting: str) -> None:
 async def test_the_service_does_not_start_with_a_point_that_does_not_exist() -> None:
     async with launched(IMAGEGEN_CRASH_AT="intend") as process:
         assert await process.ended() == 2
-    assert "IMAGEGEN_CRASH_AT: 'intend' is none of" in process.errors.decode()
+        assert "IMAGEGEN_CRASH_AT: 'intend' is none of" in process.errors.decode()
 
 
 @pytest.mark.parametrize(("setting", "passed"), [("intent", 0), ("intent:1", 0), ("intent:3", 2)])
