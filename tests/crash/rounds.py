@@ -150,14 +150,19 @@ class Round:
         )
 
     async def insist(self, client: Client, child: Child) -> None:
-        """Order until one order is taken, or the process died of it: a cold store may cost it its lease."""
+        """Order until both keys are taken, or the process died of it: a cold store may cost it its lease."""
         async with asyncio.timeout(ENDS_WITHIN):
             await self.first_orders(client)
-            while not self.ids and not child.ended.done():
+            while not {"k1", "k2"} <= self.taken and not child.ended.done():
                 await asyncio.sleep(0.1)
                 await asyncio.gather(
                     self.order(client, "ann", self.jobs[0], "k1"), self.order(client, "bob", self.jobs[1], "k2")
                 )
+
+    @property
+    def taken(self) -> set[str]:
+        """The keys of orders that were taken."""
+        return {told.key for told in self.seen.told if told.generation_id}
 
     async def later_orders(self, client: Client) -> None:
         """The same again, and with the key of the refused request one that can be done."""
