@@ -40,6 +40,8 @@ PROGRESS: Final = {
 _STEP: Final = 5
 _PAUSE: Final = 0.25
 _STORING_TRIES: Final = 6
+_ATTEMPTS: Final = 10
+"""How often a drawing is begun: one that ends its process each time must not do so for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +147,10 @@ class Carrier:
 
     async def _draw(self) -> None:
         order = self._claim.generation
+        if order.attempts >= _ATTEMPTS:
+            raise DrawingFailed(
+                "It was begun too often and never came to an end.", reason="TOO_MANY_ATTEMPTS"
+            )
         async with self._tools.turns.turn(order.owner):
             begin = time.monotonic()
             await self._enter(Stage.GATHERING, attempts=order.attempts + 1)

@@ -176,7 +176,7 @@ def _options(max_upload_bytes: int) -> list[tuple[str, int]]:
     return [
         ("grpc.so_reuseport", 0),
         ("grpc.max_receive_message_length", max_upload_bytes * 3 // 2 + 64 * 1024),
-        # One connection of a frontend carries the watches of many shoppers; calls behind the limit would hang.
+        # A frontend's connection carries the watches of many shoppers; calls behind the limit hang.
         ("grpc.max_concurrent_streams", 1000),
         ("grpc.keepalive_time_ms", 60_000),
         ("grpc.keepalive_permit_without_calls", 1),

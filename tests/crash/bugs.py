@@ -70,9 +70,7 @@ def terminal_twice() -> None:
     async def wrong(self: Any, *args: Any, **kwargs: Any) -> None:
         await right(self, *args, **kwargs)
         again = self._claim.generation
-        await self._claim.change(
-            lambda _: records.finished(again, asset=again.asset), holder="", anyway=True
-        )
+        await self._claim.change(lambda _: records.finished(again, asset=again.asset), holder="", anyway=True)
 
     drawing.Carrier._complete = wrong  # type: ignore[method-assign]
 

@@ -163,7 +163,8 @@ def late_writes(seen: Evidence) -> Iterator[str]:
         ends = [read for read in reads if read.status in TERMINAL]
         if len({(end.status, end.reason, end.revision, end.url.rpartition("/")[2]) for end in ends}) > 1:
             yield f"{generation_id} changed after its end: {ends}"
-        if ends and reads[reads.index(ends[0]) :] != [r for r in reads[reads.index(ends[0]) :] if r.status in TERMINAL]:
+        after = reads[reads.index(ends[0]) :] if ends else []
+        if any(read.status not in TERMINAL for read in after):
             yield f"{generation_id} went on after its end"
         body = seen.generations.get(generation_id)
         if ends and body and (body["status"], body["revision"]) != (ends[-1].status, ends[-1].revision):

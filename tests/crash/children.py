@@ -45,14 +45,17 @@ class Child:
     async def stopped(self) -> None:
         """Wait until it stands still."""
         async with asyncio.timeout(START_WITHIN):
-            while Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0] != "T":
+            while self._state() != "T":  # noqa: ASYNC110 - the kernel sends no event
                 await asyncio.sleep(0.01)
+
+    def _state(self) -> str:
+        return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0]
 
     def says(self, message: str) -> dict[str, Any] | None:
         """The line of its log with this message."""
         text = self.log.read_text() if self.log.exists() else ""
-        lines = (json.loads(line) for line in text.splitlines() if line.startswith("{") and line.endswith("}"))
-        return next((line for line in lines if line.get("message") == message), None)
+        whole = (line for line in text.splitlines() if line.startswith("{") and line.endswith("}"))
+        return next((line for line in map(json.loads, whole) if line.get("message") == message), None)
 
     async def logged(self, message: str) -> dict[str, Any]:
         async with asyncio.timeout(START_WITHIN):

@@ -100,9 +100,12 @@ class Round:
 
     @asynccontextmanager
     async def process(self, **more: str) -> AsyncIterator[tuple[Child, Client]]:
-        async with self.nursery.child(self.folder, self.settings(**more), self.plan.bug) as child:
-            async with client_of(child) as client:
-                yield child, client
+        settings = self.settings(**more)
+        async with (
+            self.nursery.child(self.folder, settings, self.plan.bug) as child,
+            client_of(child) as client,
+        ):
+            yield child, client
 
     # What clients do
 
@@ -155,9 +158,8 @@ class Round:
             await self.first_orders(client)
             while not {"k1", "k2"} <= self.taken and not child.ended.done():
                 await asyncio.sleep(0.1)
-                await asyncio.gather(
-                    self.order(client, "ann", self.jobs[0], "k1"), self.order(client, "bob", self.jobs[1], "k2")
-                )
+                await self.order(client, "ann", self.jobs[0], "k1")
+                await self.order(client, "bob", self.jobs[1], "k2")
 
     @property
     def taken(self) -> set[str]:
@@ -219,7 +221,7 @@ class Round:
 
 async def play(plan: Plan, nursery: Nursery, folder: Path) -> Evidence:
     """Raises AssertionError or TimeoutError when the point is not reached, or a process does not come up."""
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240
     async with AsyncExitStack() as stack:
         gemini = FakeGemini(ledger=folder / "bill", delay=2.5 * LEASE if plan.point == CALM else 0)
         this = Round(plan, nursery, folder, await stack.enter_async_context(gemini))
@@ -310,7 +312,7 @@ async def removal(this: Round) -> None:
         assert await doomed.dead() == -signal.SIGKILL
     async with this.process(**short):
         end = asyncio.get_running_loop().time() + ENDS_WITHIN / 4
-        while objects(this.folder / "pictures") and asyncio.get_running_loop().time() < end:
+        while objects(this.folder / "pictures") and asyncio.get_running_loop().time() < end:  # noqa: ASYNC110
             await asyncio.sleep(0.1)
 
 

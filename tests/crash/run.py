@@ -69,7 +69,8 @@ def main() -> None:
     parser.add_argument("--at-once", type=int, default=2 * (os.cpu_count() or 1))
     parser.add_argument("--stores", default="sqlite,firestore")
     chosen = parser.parse_args()
-    stores, folder, begin = chosen.stores.split(","), Path(tempfile.mkdtemp(prefix="crash-")), time.monotonic()
+    stores, begin = chosen.stores.split(","), time.monotonic()
+    folder = Path(tempfile.mkdtemp(prefix="crash-"))
     with ExitStack() as stack:
         if "firestore" in stores:
             try:
@@ -83,9 +84,8 @@ def main() -> None:
         print(f"seed {chosen.seed}, {chosen.rounds} rounds on {', '.join(stores)}, in {folder}")  # noqa: T201
         rounds = list(itertools.islice(plans(stores, chosen.seed), chosen.rounds))
         wrong = asyncio.run(run_all(rounds, chosen.at_once, folder))
-    print(  # noqa: T201
-        f"{len(rounds)} rounds, {len(wrong)} of them wrong, {time.monotonic() - begin:.0f} s, seed {chosen.seed}"
-    )
+    took = time.monotonic() - begin
+    print(f"{len(rounds)} rounds, {len(wrong)} of them wrong, {took:.0f} s, seed {chosen.seed}")  # noqa: T201
     with suppress(OSError):
         (folder / "firestore.log").unlink(missing_ok=True)
         folder.rmdir()

@@ -40,7 +40,9 @@ def test_an_unarmed_point_does_nothing() -> None:
         crash_at(point)
 
 
-@pytest.mark.parametrize("setting", ["nowhere", "intent:0", "intent:x", "intent:1:kill", ":1", "intent:", "INTENT"])
+@pytest.mark.parametrize(
+    "setting", ["nowhere", "intent:0", "intent:x", "intent:1:kill", ":1", "intent:", "INTENT"]
+)
 def test_a_point_that_does_not_exist_is_refused(setting: str) -> None:
     with pytest.raises(ConfigurationError, match="before-terminal"):
         arm(setting)
@@ -59,7 +61,11 @@ def test_an_armed_point_kills_at_its_pass(setting: str, passed: int) -> None:
         "for n in range(5): crash_at('claimed'); crash_at('intent'); print(n, flush=True)"
     )
     ended = subprocess.run(
-        [sys.executable, "-c", code, setting], capture_output=True, timeout=30, env={"PYTHONPATH": str(PACKAGE.parent)}
+        [sys.executable, "-c", code, setting],
+        check=False,
+        capture_output=True,
+        timeout=30,
+        env={"PYTHONPATH": str(PACKAGE.parent)},
     )
     assert ended.returncode == -9
     assert len(ended.stdout.splitlines()) == passed

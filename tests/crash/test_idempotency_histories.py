@@ -73,7 +73,9 @@ class Failing:
 
 
 @asynccontextmanager
-async def replicas(count: int, store: str, folder: Path, chance: random.Random) -> AsyncIterator[list[Replica]]:
+async def replicas(
+    count: int, store: str, folder: Path, chance: random.Random
+) -> AsyncIterator[list[Replica]]:
     """Cores on one store; nothing is drawn, so that only accepting is looked at."""
     async with AsyncExitStack() as stack:
         opened = []
@@ -186,7 +188,9 @@ async def histories(store: str, folder: Path, operations: int, seed: int) -> Non
 
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize(("store", "operations"), [("memory", 10_000), ("sqlite", 4_000)])
-async def test_random_histories_keep_the_promises_of_a_key(tmp_path: Path, store: str, operations: int) -> None:
+async def test_random_histories_keep_the_promises_of_a_key(
+    tmp_path: Path, store: str, operations: int
+) -> None:
     await histories(store, tmp_path, operations, seed=1)
 
 

@@ -1,4 +1,4 @@
-"""A process dies, or stands still, at each named point, on each store: nothing is lost, nothing is paid twice."""
+"""A process dies, or stands still, at each named point, on each store: nothing is lost or paid twice."""
 
 from __future__ import annotations
 

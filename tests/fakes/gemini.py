@@ -168,7 +168,13 @@ class FakeGemini:
         digest = hashlib.sha256(body).hexdigest()
         job = JOB.search(" ".join(asked.texts))
         line = json.dumps(
-            {"n": len(self.requests) + 1, "model": asked.model, "mode": mode, "billed": billed, "body": digest}
+            {
+                "n": len(self.requests) + 1,
+                "model": asked.model,
+                "mode": mode,
+                "billed": billed,
+                "body": digest,
+            }
             | ({"job": job[0]} if job else {})
         )
         with self._ledger.open("a") as file:
