@@ -161,7 +161,7 @@ class FakeGemini:
         return await asyncio.to_thread(MODES[name], asked, argument)
 
     def _bill(self, asked: Asked, mode: str, body: bytes) -> None:
-        """Written down, and on the disk, before anything is answered; with the name of a job that it names."""
+        """Written down, and on the disk, before anything is answered; with the job that it names."""
         if self._ledger is None:
             return
         billed = not re.match(r"half-503|[3-5]\d\d|error-", mode)
