@@ -98,7 +98,7 @@ class Holder:
                 log.warning("the heartbeat could not be stored", extra={"cause": exc.reason})
 
     async def _watch(self) -> None:
-        told = self._renewed
+        told = -math.inf
         while True:
             await asyncio.sleep(max(self._lease / 10, self._renewed + self._lease - time.monotonic()))
             if self._renewed != told and not self.alive:
