@@ -77,8 +77,8 @@ class Carrier:
 
     @property
     def paying(self) -> bool:
-        """True while a paid call is under way, which is better waited for than thrown away."""
-        return self._ledger.calling
+        """True from a paid call's start on: what it brings is kept, whatever became of the order."""
+        return self._ledger.calling or self._ledger.answered
 
     async def carry(self) -> None:
         """Raises HeldByAnother when there is nothing left to do here, Unavailable when a store is away."""

@@ -21,10 +21,10 @@ async def answers_404(url: str) -> bool:
 
 
 async def test_a_generation_and_its_picture_end_with_their_lifetime(start):
-    service = await start(picture_days=SECOND)
+    service = await start(picture_days=4 * SECOND)
     done = await service.drawn(CUP)
     assert not await answers_404(done.image_url)
-    await asyncio.sleep(LONGER)  # the lifetime itself
+    await asyncio.sleep(4 * LONGER)  # the lifetime itself
 
     assert (await service.status(done.generation_id)).status == "not_found"
     await service.running.app.sweep.clear()
@@ -32,9 +32,9 @@ async def test_a_generation_and_its_picture_end_with_their_lifetime(start):
 
 
 async def test_an_expired_picture_is_drawn_again(start):
-    service = await start(picture_days=SECOND)
+    service = await start(picture_days=4 * SECOND)
     first = await service.drawn(CUP)
-    await asyncio.sleep(LONGER)
+    await asyncio.sleep(4 * LONGER)
     await service.running.app.sweep.clear()
     again = await service.drawn(CUP)
 
