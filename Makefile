@@ -27,6 +27,9 @@ run: setup ## Serve with the settings of the environment
 test: setup ## Run the whole test suite
 	$(BIN)/python -m pytest
 
+crash: setup ## Kill and stop the service at every named point (ROUNDS=200, SEED=…, STORES=sqlite,firestore)
+	PYTHONPATH=.:tests:tests/crash $(BIN)/python tests/crash/run.py --rounds $(or $(ROUNDS),200) $(if $(SEED),--seed $(SEED)) $(if $(STORES),--stores $(STORES))
+
 lint: setup ## Look for faults without running anything
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -55,4 +58,4 @@ LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-annotat
 clean: ## Remove what was made
 	rm -rf $(VENV) data build .mypy_cache .ruff_cache .pytest_cache demo-picture.*
 
-.PHONY: help setup demo run test lint type format proto docs lock clean
+.PHONY: help setup demo run test crash lint type format proto docs lock clean

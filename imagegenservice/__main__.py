@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from . import failpoints
 from .app import App, open_app
 from .errors import ConfigurationError, ImageGenError
 from .logs import configure_logging
@@ -36,7 +37,7 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
     async with open_tracing(settings), open_app(settings) as app:
         core = app.core
         readiness = http_server.Readiness()
-        pages = http_server.application(core.gallery, core.metrics, readiness)
+        pages = http_server.application(core.gallery, core.metrics, readiness, app.neighbours)
         async with http_server.serve(pages, settings.host, settings.http_port) as http_port:
             if not settings.public_url:
                 core.gallery.public_url = f"http://127.0.0.1:{http_port}"
@@ -62,7 +63,9 @@ async def drain(service: Running, settings: Settings) -> None:
     # Calls may last a little longer than drawings: they are told what became of theirs.
     stopping = asyncio.create_task(service.grpc.stop(settings.drain_timeout + 5))
     await service.app.core.generator.settle()
+    failpoints.crash_at("draining")
     await service.app.studio.drain(max(0.0, end - clock.time()))
+    failpoints.crash_at("handed-back")
     # Whoever still watches a generation that was handed back is better off with another replica.
     service.app.core.generator.dismiss()
     await asyncio.wait({stopping}, timeout=2)
@@ -90,6 +93,7 @@ def run() -> None:
     arguments = sys.argv[1:]
     try:
         settings = load()
+        failpoints.arm(settings.imagegen_crash_at)
         configure_logging(settings.log_level, project_id=settings.project_id, secrets=_secrets(settings))
         if not arguments or arguments == ["serve"]:
             asyncio.run(serve(settings))

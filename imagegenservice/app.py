@@ -13,8 +13,10 @@ from .adapters.object_storage.measured import MeasuredStorage
 from .adapters.secrets.choose import from_setting
 from .adapters.secrets.environment import FixedSecret
 from .adapters.shop.grpc_shop import GrpcCarts, GrpcCatalog
+from .adapters.shop.pictures import PAUSE as PICTURES_PAUSE
 from .adapters.shop.pictures import HttpPictures
-from .adapters.tables import IMAGE_MODELS, STATE_STORES
+from .adapters.state_store.watched import WatchedStore
+from .adapters.tables import IMAGE_MODELS
 from .adapters.web import Fetcher, GuardedWeb
 from .backgrounds import Backgrounds
 from .bulletin import Bulletin
@@ -22,6 +24,7 @@ from .chain import Chain
 from .darkroom import open_darkroom
 from .demo.shop import DemoCarts, DemoCatalog, DemoPictures
 from .drawing import Tools
+from .errors import ServiceError
 from .fingerprints import Fingerprints
 from .gallery import Gallery
 from .gather import Gatherer
@@ -30,6 +33,7 @@ from .holder import Holder
 from .idempotency import IdempotencyKeys
 from .imaging.headers import Limits
 from .keyring import Keyring
+from .neighbours import Neighbours
 from .ports import Carts, Catalog, Darkroom, ObjectStorage, ProductPictures, StateStore, Surroundings
 from .records import Records
 from .servers.grpc_server import Core
@@ -44,6 +48,8 @@ from .urls import AdapterUrl
 log = logging.getLogger(__name__)
 
 DEMO = "demo://"
+_FIRST_WORDS = 5.0
+"""Seconds that the start waits for the state store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +59,14 @@ class App:
     core: Core
     studio: Studio
     sweep: Sweep
+    neighbours: Neighbours
 
 
 @dataclass(frozen=True, slots=True)
 class _Neighbours:
+    all: Neighbours
     storage: ObjectStorage
-    store: StateStore
+    store: WatchedStore
     carts: Carts
     catalog: Catalog
     pictures: ProductPictures
@@ -73,18 +81,32 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
     metrics = Metrics()
     async with AsyncExitStack() as stack:
         neighbours = await _open_neighbours(settings, metrics, stack)
-        keyring = await Keyring.open(settings.owner_hash_key.get_secret_value(), neighbours.store)
+        keyring = Keyring(settings.owner_hash_key.get_secret_value().encode())
         app, holder = _wire(settings, neighbours, keyring, metrics)
-        await holder.start()
+        await _first_words(neighbours.store, keyring, holder)
         stack.push_async_callback(holder.stop)
-        sweeping = asyncio.create_task(app.sweep.run())
+        running = [
+            asyncio.create_task(work) for work in (app.sweep.run(), keyring.fetch_in_time(neighbours.store))
+        ]
         try:
             yield app
         finally:
-            sweeping.cancel()
-            await asyncio.gather(sweeping, return_exceptions=True)
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
             await app.core.generator.settle()
             await app.studio.drain(0)
+
+
+async def _first_words(store: StateStore, keyring: Keyring, holder: Holder) -> None:
+    """Ask the state store for all that is needed before the first order; later, if it is away."""
+    try:
+        async with asyncio.timeout(_FIRST_WORDS):
+            if not keyring.known:
+                await keyring.fetch(store)
+    except (ServiceError, TimeoutError):
+        log.warning("the state store is away: calls are answered UNAVAILABLE until it is back")
+    await holder.start()
 
 
 async def _open_neighbours(settings: Settings, metrics: Metrics, stack: AsyncExitStack) -> _Neighbours:
@@ -102,15 +124,20 @@ async def _open_neighbours(settings: Settings, metrics: Metrics, stack: AsyncExi
             if key
             else await stack.enter_async_context(from_setting(settings.gemini_api_key_secret))
         )
-    around = Surroundings(darkroom, settings.data_dir.absolute(), settings.project_id, secret)
+    known = Neighbours()
+    around = Surroundings(darkroom, settings.data_dir.absolute(), settings.project_id, secret, known)
     use = stack.enter_async_context
-    store = await use(STATE_STORES.open(AdapterUrl.parse(settings.state_store_url), around))
+    store = await use(WatchedStore.open(AdapterUrl.parse(settings.state_store_url), around))
     storage = await use(MeasuredStorage.open(AdapterUrl.parse(settings.object_storage_url), around))
     models = [
         await use(IMAGE_MODELS.open(AdapterUrl.parse(url), around)) for url in settings.image_model_urls
     ]
     fetcher = await use(Fetcher.open(settings.max_upload_bytes))
-    carts, catalog, pictures = await _open_shop(settings, fetcher, stack)
+    carts, catalog, pictures = await _open_shop(settings, fetcher, known, stack)
+    chain = Chain(models, metrics, fall_through=settings.fall_through_on_refusal)
+    for name, breaker in chain.breakers.items():
+        known.show(name, breaker)
+    metrics.watch_neighbours(known.breakers)
     log.info(
         "neighbours chosen",
         extra={
@@ -120,28 +147,30 @@ async def _open_neighbours(settings: Settings, metrics: Metrics, stack: AsyncExi
         },
     )
     return _Neighbours(
+        all=known,
         storage=storage,
         store=store,
         carts=carts,
         catalog=catalog,
         pictures=pictures,
         web=GuardedWeb(fetcher, UrlGuard(settings.background_url_allowlist)),
-        chain=Chain(models, metrics, fall_through=settings.fall_through_on_refusal),
+        chain=chain,
         darkroom=darkroom,
     )
 
 
 async def _open_shop(
-    settings: Settings, fetcher: Fetcher, stack: AsyncExitStack
+    settings: Settings, fetcher: Fetcher, known: Neighbours, stack: AsyncExitStack
 ) -> tuple[Carts, Catalog, ProductPictures]:
     use = stack.enter_async_context
     at_cart, at_catalog = settings.cart_service_addr, settings.product_catalog_service_addr
-    carts = DemoCarts() if at_cart == DEMO else await use(GrpcCarts.open(at_cart))
+    carts = DemoCarts() if at_cart == DEMO else await use(GrpcCarts.open(at_cart, known))
     if at_catalog == DEMO:
         return carts, DemoCatalog(), DemoPictures()
     web = GuardedWeb(fetcher, UrlGuard(settings.picture_url_allowlist))
-    catalog = await use(GrpcCatalog.open(at_catalog))
-    return carts, catalog, HttpPictures(settings.pictures_url, fetcher, web)
+    catalog = await use(GrpcCatalog.open(at_catalog, known))
+    frontend = known.add("pictures", PICTURES_PAUSE)
+    return carts, catalog, HttpPictures(settings.pictures_url, fetcher, web, frontend)
 
 
 def _wire(settings: Settings, near: _Neighbours, keyring: Keyring, metrics: Metrics) -> tuple[App, Holder]:
@@ -160,9 +189,11 @@ def _wire(settings: Settings, near: _Neighbours, keyring: Keyring, metrics: Metr
         metrics=metrics,
         timeout=settings.draw_timeout,
         unknown_outcome_retries=settings.unknown_outcome_retries,
+        alive=lambda: holder.alive,
     )
     studio = Studio(tools, settings.queue_size, settings.owner_queue_size)
-    holder = Holder(near.store, settings.lease_seconds, studio.abandon)
+    # Not behind the breaker: a heartbeat that is left out could cost the lease.
+    holder = Holder(near.store.unguarded, settings.lease_seconds, studio.abandon, studio.pause)
     backgrounds = Backgrounds(
         near.store,
         gallery,
@@ -185,5 +216,5 @@ def _wire(settings: Settings, near: _Neighbours, keyring: Keyring, metrics: Metr
         metrics=metrics,
         kept=timedelta(days=settings.picture_days),
     )
-    sweep = Sweep(near.store, records, studio, gallery, holder, settings.lease_seconds / 3)
-    return App(Core(generator, backgrounds, gallery, keyring, metrics), studio, sweep), holder
+    sweep = Sweep(near.store, records, studio, gallery, holder, settings.lease_seconds)
+    return App(Core(generator, backgrounds, gallery, keyring, metrics), studio, sweep, near.all), holder

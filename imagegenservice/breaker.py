@@ -23,6 +23,16 @@ class Breaker:
         """True while calls are to be left out."""
         return self._failures >= self._limit and self._clock() < self._retry_at
 
+    @property
+    def tripped(self) -> bool:
+        """True from the last of *limit* failures until a success, also while somebody tries."""
+        return self._failures >= self._limit
+
+    @property
+    def pause_left(self) -> float:
+        """Seconds until the next attempt may be made."""
+        return max(0.0, self._retry_at - self._clock())
+
     def attempt(self) -> bool:
         """Whether a call may be made now. After a pause one caller may, and the pause begins anew."""
         if self.open:

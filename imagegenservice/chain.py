@@ -99,6 +99,11 @@ class Chain:
         return [link.model.name for link in self._links]
 
     @property
+    def breakers(self) -> dict[str, Breaker]:
+        """The engines' breakers, by name."""
+        return {link.model.name: link.breaker for link in self._links}
+
+    @property
     def places(self) -> int:
         """How many drawings can be made at once, all engines together."""
         return sum(link.model.concurrency for link in self._links)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -13,6 +13,7 @@ from typing import Final
 from .bulletin import Bulletin
 from .chain import Chain, Drawn, EngineCommission
 from .errors import Cancelled, DrawingFailed, GenerationNotFound, KeyNotFound, Refusal, ServiceError
+from .failpoints import crash_at
 from .fingerprints import Entry, Fingerprints, Result
 from .gallery import Gallery
 from .ledger import Ledger
@@ -57,6 +58,7 @@ class Tools:
     metrics: Metrics
     timeout: float
     unknown_outcome_retries: int
+    alive: Callable[[], bool]
 
 
 class Carrier:
@@ -65,7 +67,7 @@ class Carrier:
     def __init__(self, tools: Tools, claim: Claim) -> None:
         self._tools = tools
         self._claim = claim
-        self._ledger = Ledger(claim, tools.unknown_outcome_retries, tools.metrics)
+        self._ledger = Ledger(claim, tools.unknown_outcome_retries, tools.metrics, tools.alive)
         self._share = 0.0
         self._moved = asyncio.Event()
         self._salvaging = False
@@ -93,6 +95,7 @@ class Carrier:
         while True:
             order = self._claim.generation
             entry = await fingerprints.claim(order.fingerprint, order.id, order.expires_at)
+            crash_at("claimed")
             if entry.result is not None and await self._accept(entry.result, from_cache=True):
                 return
             if entry.result is None and entry.generation_id == order.id:
@@ -178,6 +181,7 @@ class Carrier:
         worth_keeping = complete and not drawn.faults
         if worth_keeping:
             await self._tools.fingerprints.settle(order.fingerprint, order.id, result, order.expires_at)
+            crash_at("indexed")
         await self._complete(asset, result, from_cache=False)
         if not worth_keeping:
             await self._tools.fingerprints.release(order.fingerprint, order.id)
@@ -241,6 +245,7 @@ class Carrier:
             await asyncio.sleep(_PAUSE)
 
     async def _complete(self, asset: Asset, result: Result, *, from_cache: bool) -> None:
+        crash_at("before-terminal")
         await self._claim.change(
             lambda now: finished(
                 now,
@@ -251,6 +256,7 @@ class Carrier:
             ),
             holder="",
         )
+        crash_at("terminal")
         self._tools.metrics.finished(self._claim.generation)
 
     async def _fail(self, reason: str, message: str) -> None:

@@ -20,6 +20,8 @@ Every way in which a request can fail, and what each door says about it.
     + Malformed                INVALID_ARGUMENT
     + Overloaded               RESOURCE_EXHAUSTED, with a time to come back
     + Unavailable              UNAVAILABLE, with a time to come back
+      . LeftAlone              the same, at once: it failed again and again
+      . Unwell                 the same, when it did answer
       . StoreAway              the same, when it is a record that could not be written
     + TookTooLong              DEADLINE_EXCEEDED
   - StorageError               between the core and its stores; never shown to a caller
@@ -174,6 +176,18 @@ class Unavailable(ServiceError):
     code = StatusCode.UNAVAILABLE
     reason = "UNAVAILABLE"
     retry_after = 2.0
+
+
+class LeftAlone(Unavailable):
+    """A service that this one needs is away, and is not asked for the moment."""
+
+    def __init__(self, name: str, seconds: float) -> None:
+        super().__init__(f"The {name} is away at the moment. Please try again.")
+        self.retry_after = max(0.1, seconds)
+
+
+class Unwell(Unavailable):
+    """A service that this one needs answered, and could not do it. Please try again."""
 
 
 class StoreAway(Unavailable):

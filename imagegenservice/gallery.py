@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final, Literal
 
 from .errors import AlreadyExists, Unavailable, VersionConflict
+from .failpoints import crash_at
 from .imaging.media import SUFFIXES
 from .keyring import Keyring
 from .model import Asset, Document, Picture
@@ -53,7 +54,9 @@ class Gallery:
         # Held first, so that no sweep takes the bytes away between being stored and being named.
         if not await self._hold(key, until, create=True):
             raise Unavailable
+        crash_at("held")
         await self._storage.put(key, picture.data, picture.media_type)
+        crash_at("uploaded")
         return Asset(
             key=key,
             media_type=picture.media_type,
@@ -82,6 +85,7 @@ class Gallery:
         until = now() + _REMOVAL
         marked = replace(document, body={**document.body, "going": True}, expires_at=until)
         marked = await self._store.replace(marked)
+        crash_at("removing")
         await self._storage.delete(document.body["key"])
         await self._store.delete(marked)
 
@@ -89,10 +93,19 @@ class Gallery:
         """Delete old objects that no record names; return how many. Raises Unavailable."""
         removed = 0
         for key in await self._storage.list_older(prefix, before, limit):
-            if await self._store.get(KIND, _id(key)) is None:
-                await self._storage.delete(key)
-                removed += 1
+            removed += await self._remove_stray(key)
         return removed
+
+    async def _remove_stray(self, key: str) -> bool:
+        # Marked, as an expired one is: else the same bytes could be stored between the look and the deletion.
+        going = Document(KIND, _id(key), {"key": key, "going": True}, expires_at=now() + _REMOVAL)
+        try:
+            marked = await self._store.create(going)
+        except AlreadyExists:
+            return False
+        await self._storage.delete(key)
+        await self._store.delete(marked)
+        return True
 
     async def _hold(self, key: str, until: datetime, *, create: bool) -> bool:
         for attempt in range(_TRIES):

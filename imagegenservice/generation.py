@@ -11,6 +11,7 @@ from datetime import timedelta
 
 from .bulletin import Bulletin
 from .errors import AlreadyExists, Cancelled, GenerationNotFound, ServiceError
+from .failpoints import crash_at
 from .fingerprints import Fingerprints, Result, fingerprint
 from .gallery import Gallery
 from .gather import Gathered, Gatherer
@@ -69,7 +70,8 @@ class Generator:
         """
         generation = await asyncio.shield(self._begin(order, trace))
         if order.wait and not generation.finished:
-            return await self._wait(generation, order.wait)
+            generation = await self._wait(generation, order.wait)
+        crash_at("before-reply")
         return generation
 
     def _begin(self, order: Order, trace: str) -> asyncio.Task[Generation]:
@@ -140,6 +142,7 @@ class Generator:
         if order.idempotency_key:
             key, request = order.idempotency_key, order.request_hash
             claimed = await self._idempotency.claim(generation.owner, key, request, generation.id)
+            crash_at("key-claimed")
             if claimed != generation.id:
                 return await self._store_as(claimed, generation, result)
         return await self._add_once(generation, result)
@@ -169,7 +172,10 @@ class Generator:
             self._metrics.orders.labels("cached").inc()
             done = finished(first(generation), **_result_fields(result), from_cache=True)
             return (await self._records.add(done, "")).generation
-        claim = await self._records.add(first(generation), self._holder.id)
+        holder = self._holder.id
+        crash_at("before-accept")
+        claim = await self._records.add(first(generation), holder)
+        crash_at("accepted")
         self._metrics.orders.labels("queued").inc()
         self._studio.start(claim)
         return generation

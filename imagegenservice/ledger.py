@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 from .errors import ImageGenError, OutcomeUnknown
+from .failpoints import crash_at
 from .model import Generation, PaidCall
 from .ports import PaidCallSlot
 from .records import Claim, HeldByAnother, now
@@ -41,10 +42,18 @@ class Slot(PaidCallSlot):
 
 
 class Ledger:
-    """The paid calls of one generation. *retries* unknown outcomes may be paid for again."""
+    """
+    The paid calls of one generation. *retries* unknown outcomes may be paid for again.
 
-    def __init__(self, claim: Claim, retries: int, metrics: Metrics) -> None:
+    *alive* says whether this process still holds its lease: a process that stood still between the intent
+    and the call does not make it.
+    """
+
+    def __init__(
+        self, claim: Claim, retries: int, metrics: Metrics, alive: Callable[[], bool] = lambda: True
+    ) -> None:
         self._claim = claim
+        self._alive = alive
         self._metrics = metrics
         self._retries = retries
         # Of an earlier life of this generation even an answer is lost: only its picture would have helped.
@@ -77,6 +86,11 @@ class Ledger:
             raise OutcomeUnknown
         slot = Slot(PaidCall(id=secrets.token_hex(8), engine=engine, started_at=now()))
         await self._claim.change(lambda generation: _with(generation, slot.call))
+        crash_at("intent")
+        if not self._alive():
+            slot.declined("not made: the lease had run out")
+            await self._close(slot)
+            raise HeldByAnother
         try:
             yield slot
         except BaseException as exc:
@@ -96,7 +110,9 @@ class Ledger:
             self._lost += 1
         self._metrics.paid_calls.labels(slot.call.engine, slot.call.outcome).inc()
         # Shielded: a cancelled drawing has still to say what became of its call.
+        crash_at("answered")
         await asyncio.shield(self._store(slot.call))
+        crash_at("outcome-stored")
 
     async def _store(self, call: PaidCall) -> None:
         try:

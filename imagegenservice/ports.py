@@ -10,12 +10,13 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol, Self
 
 from .model import Brief, CartLine, Document, Drawing, Picture, Product, Reference, SourceType
+from .neighbours import Neighbours
 from .urls import AdapterUrl
 
 
@@ -84,6 +85,7 @@ class Surroundings:
     data_dir: Path
     project: str
     gemini_key: Secret | None
+    neighbours: Neighbours = field(default_factory=Neighbours)
 
 
 class Adapter(Protocol):

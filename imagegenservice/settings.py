@@ -147,6 +147,9 @@ class Settings(BaseSettings):
     )
     otel_service_name: str = Field("imagegenerationservice", description="The name in traces.")
     disable_profiler: str = Field("", description="Accepted for the shop's sake; there is no profiler.")
+    imagegen_crash_at: str = Field(
+        "", description="For tests of crashes: where the process kills itself. See `failpoints.py`."
+    )
 
     @model_validator(mode="before")
     @classmethod

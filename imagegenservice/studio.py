@@ -92,6 +92,12 @@ class Studio:
         if carrier is not None and not carrier.paying:
             self._tasks[generation_id].cancel(Cancelled.reason)
 
+    def pause(self) -> None:
+        """Stop what can be begun anew; the sweep does that when our lease is stored again."""
+        for generation_id, task in self._tasks.items():
+            if not self._carriers[generation_id].paying:
+                task.cancel(HeldByAnother.__name__)
+
     def abandon(self) -> None:
         """Stop everything: others hold it by now."""
         for task in self._tasks.values():

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+import time
 from datetime import timedelta
 from typing import Final
 
 from . import fingerprints, gallery, holder, idempotency, records
 from .errors import ImageGenError, ServiceError, VersionConflict
+from .failpoints import crash_at
 from .gallery import Gallery
 from .holder import Holder, machine, surely_dead
 from .model import Document
@@ -25,7 +27,7 @@ _CLEAR_EVERY: Final = 60.0
 
 
 class Sweep:
-    """Runs every *interval* seconds; each round does a bounded amount."""
+    """Runs three times a lease; each round does a bounded amount."""
 
     def __init__(
         self,
@@ -34,14 +36,16 @@ class Sweep:
         studio: Studio,
         pictures: Gallery,
         me: Holder,
-        interval: float,
+        lease: float,
     ) -> None:
         self._store = store
         self._records = recs
         self._studio = studio
         self._gallery = pictures
         self._me = me
-        self._interval = interval
+        self._lease = lease
+        self._interval = lease / 3
+        self._watched: dict[tuple[str, str], float] = {}
 
     async def run(self) -> None:
         """Sweep until cancelled."""
@@ -62,22 +66,48 @@ class Sweep:
     async def take_up(self) -> int:
         """Take up what nobody works on; return how many. Raises Unavailable."""
         taken = await self._take(FREE)
-        taken += await self._take(self._me.id)  # what we let lie while a store was away
+        # What we let lie while a store was away, or stored after others took us for dead.
+        for name in (self._me.id, *self._me.former):
+            taken += await self._take(name)
         for document in await self._dead():
             taken += await self._take(document.id)
             if not await self._records.held_by(document.id, 1):
-                try:
-                    await self._store.delete(document)
-                except VersionConflict:
-                    continue  # it lives after all, or somebody else cleared it away
+                await self._bury(document)
         if taken:
             log.info("took up generations", extra={"count": taken})
         return taken
 
+    async def _bury(self, document: Document) -> None:
+        try:
+            if holder.is_dead(document) or surely_dead(document):
+                await self._store.delete(document)
+            else:
+                await self._store.replace(holder.buried(document))
+        except VersionConflict:
+            return  # it lives after all, or somebody else cleared it away
+
     async def _dead(self) -> list[Document]:
         neighbours = await self._store.tagged(holder.KIND, machine(), _BATCH)
         gone = [document for document in neighbours if surely_dead(document)]
-        return [*gone, *await self._store.expired(holder.KIND, _BATCH)]
+        return [*gone, *self._silent(await self._store.expired(holder.KIND, _BATCH))]
+
+    def _silent(self, expired: list[Document]) -> list[Document]:
+        """
+        Tombstones, and those of whom nothing was heard for a whole lease on our own clock.
+
+        That a lease has run out by the time that is written in it says little: clocks differ. A holder whose
+        heartbeat we did not see for a whole lease has not stored one either, and stands still by its own.
+        """
+        clock = time.monotonic()
+        before, self._watched = self._watched, {}
+        for document in expired:
+            seen = document.id, document.version
+            self._watched[seen] = before.get(seen, clock)
+        return [
+            document
+            for document in expired
+            if holder.is_dead(document) or clock - self._watched[document.id, document.version] > self._lease
+        ]
 
     async def _take(self, of: str) -> int:
         taken = 0
@@ -103,6 +133,7 @@ class Sweep:
         except (HeldByAnother, ImageGenError):
             self._studio.release(order.id)
             return 0
+        crash_at("swept")
         self._studio.start(claim)
         return 1
 

@@ -7,8 +7,9 @@ import logging
 import platform
 import re
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Final, Protocol
@@ -84,6 +85,7 @@ class Metrics:
         self.breakers = Gauge(
             "imagegen_breaker_open", "1 while an engine is left alone.", ["engine"], registry=on
         )
+        self.away = Gauge("imagegen_neighbour_away", "1 while it is away.", ["neighbour"], registry=on)
         self.calls_out = _CALLS_OUT
         self._of_the_process()
 
@@ -123,6 +125,11 @@ class Metrics:
         """Show what *count* says whenever somebody looks."""
         self.queue.labels(state).set_function(count)
 
+    def watch_neighbours(self, breakers: Mapping[str, Breaker]) -> None:
+        """Show who is away."""
+        for name, breaker in breakers.items():
+            self.away.labels(name).set_function(partial(_away, breaker))
+
     def watch_breaker(self, engine: str, breaker: Breaker) -> None:
         """Show whether this engine is left alone."""
         self.breakers.labels(engine).set_function(lambda: float(breaker.open))
@@ -141,6 +148,10 @@ class Metrics:
 
 def _seconds(name: str, what: str, labels: list[str], registry: CollectorRegistry) -> Histogram:
     return Histogram(name, what, labels, buckets=SECONDS, registry=registry)
+
+
+def _away(breaker: Breaker) -> float:
+    return float(breaker.tripped)
 
 
 def _label(reason: str) -> str:

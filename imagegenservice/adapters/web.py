@@ -10,7 +10,7 @@ from typing import Final, Self
 
 import httpx2
 
-from ..errors import FetchFailed, Unavailable
+from ..errors import FetchFailed, Unavailable, Unwell
 from ..ports import Web
 from ..spans import headers
 from ..telemetry import call_out
@@ -64,7 +64,7 @@ class Fetcher:
 
     async def _body(self, response: httpx2.Response) -> bytes:
         if response.status_code >= 500 or response.status_code == 429:
-            raise Unavailable("The picture's server is not well at the moment. Please try again.")
+            raise Unwell("The picture's server is not well at the moment. Please try again.")
         if response.status_code != 200:
             raise FetchFailed("The picture's server has no such picture.")
         if response.headers.get("content-encoding", "identity").lower() != "identity":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -18,6 +19,7 @@ from starlette.routing import Route
 from ..errors import KeyNotFound, Unavailable
 from ..gallery import KEY, Gallery
 from ..imaging.media import SUFFIXES
+from ..neighbours import Neighbours
 from ..telemetry import Metrics
 
 _TYPES = {suffix: media_type for media_type, suffix in SUFFIXES.items()}
@@ -36,15 +38,23 @@ class Readiness:
         self.ready = True
 
 
-def application(gallery: Gallery, metrics: Metrics, readiness: Readiness) -> Starlette:
-    """The routes."""
+def application(
+    gallery: Gallery, metrics: Metrics, readiness: Readiness, neighbours: Neighbours
+) -> Starlette:
+    """
+    The routes.
+
+    Readiness does not depend on the neighbours: a replica that is taken away because a cloud is does not
+    bring it back. Who is away is told all the same.
+    """
 
     async def healthz(_: Request) -> Response:
         return PlainTextResponse("ok")
 
     async def readyz(_: Request) -> Response:
         status = 200 if readiness.ready else 503
-        return JSONResponse({"status": "ready" if readiness.ready else "draining"}, status)
+        word = "ready" if readiness.ready else "draining"
+        return JSONResponse({"status": word, "neighbours": neighbours.states()}, status)
 
     async def metrics_page(_: Request) -> Response:
         return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
@@ -71,7 +81,7 @@ def picture_of(gallery: Gallery) -> Callable[[Request], Awaitable[Response]]:
         except KeyNotFound:
             return PlainTextResponse("not found", 404)
         except Unavailable as exc:
-            return PlainTextResponse(exc.public, 503, {"retry-after": "2"})
+            return PlainTextResponse(exc.public, 503, {"retry-after": str(math.ceil(exc.retry_after or 1))})
         media_type = _TYPES[f".{key.rpartition('.')[2]}"]
         return Response(data, media_type=media_type, headers=_PICTURE_HEADERS)
 

@@ -23,7 +23,7 @@ from typing import Any, Self
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from .gemini_modes import MODES, Asked, error
+from .gemini_modes import JOB, MODES, Asked, error
 from .http import Answer, HttpServer, Request
 
 GEMINI_API = re.compile(r"/v1/models/([\w.-]+):generateContent")
@@ -141,7 +141,7 @@ class FakeGemini:
             mode = "401"
         if complaint := _complaint(asked):
             return error(400, "INVALID_ARGUMENT", complaint)
-        self._bill(model, mode, request.body)
+        self._bill(asked, mode, request.body)
         async with self._arrival:
             self.requests.append(Seen(request.path, dict(request.headers), body, asked, mode))
             self._arrival.notify_all()
@@ -160,14 +160,22 @@ class FakeGemini:
         name, _, argument = mode.partition(":")
         return await asyncio.to_thread(MODES[name], asked, argument)
 
-    def _bill(self, model: str, mode: str, body: bytes) -> None:
-        """Written down, and on the disk, before anything is answered."""
+    def _bill(self, asked: Asked, mode: str, body: bytes) -> None:
+        """Written down, and on the disk, before anything is answered; with the job that it names."""
         if self._ledger is None:
             return
         billed = not re.match(r"half-503|[3-5]\d\d|error-", mode)
         digest = hashlib.sha256(body).hexdigest()
+        job = JOB.search(" ".join(asked.texts))
         line = json.dumps(
-            {"n": len(self.requests) + 1, "model": model, "mode": mode, "billed": billed, "body": digest}
+            {
+                "n": len(self.requests) + 1,
+                "model": asked.model,
+                "mode": mode,
+                "billed": billed,
+                "body": digest,
+            }
+            | ({"job": job[0]} if job else {})
         )
         with self._ledger.open("a") as file:
             file.write(line + "\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,8 @@ from PIL import Image
 
 from .http import Answer
 
+JOB = re.compile(r"job-([0-9a-f]{12})")
+"""How a test may name its order, in the style."""
 SIDES = {"512": 512, "1K": 1024, "2K": 2048, "4K": 4096}
 
 
@@ -46,6 +49,9 @@ def draw(asked: Asked, *, noise: bool = False) -> bytes:
     means = [np.asarray(Image.open(io.BytesIO(data)).convert("RGB")).mean((0, 1)) for data in asked.images]
     rows = np.array(means or [[128, 128, 128]], np.uint8)
     pixels = rows[np.arange(height) * len(rows) // height][:, None].repeat(width, 1)
+    if job := JOB.search(" ".join(asked.texts)):
+        # So that no two jobs have one picture.
+        pixels[-64:] = list(bytes.fromhex(job[1])[:3])
     return _png(pixels)
 
 

@@ -23,6 +23,7 @@ from google.genai.types import (
 )
 
 from ...errors import DrawingFailed, EngineAway
+from ...failpoints import crash_at
 from .gemini_answers import Answered, Declined, declined_with, malformed, read_answer, read_error
 from .loop_thread import LoopThread
 
@@ -49,6 +50,8 @@ class _Trace:
 
     async def note(self, event: str, _: dict[str, Any]) -> None:
         self.sent |= event.endswith(".send_request_headers.started")
+        if event.endswith(".receive_response_headers.started"):
+            crash_at("calling")
 
 
 _TRACE: ContextVar[_Trace] = ContextVar("gemini_trace")

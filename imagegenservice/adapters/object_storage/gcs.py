@@ -225,6 +225,8 @@ def _translated() -> Iterator[None]:
     except (
         *(GoogleAPIError, GoogleAuthError, DataCorruption, InvalidResponse),
         *(RequestException, TimeoutError),
+        # What the library trips over when an answer is half a JSON, or of another shape than it should be.
+        *(AttributeError, LookupError, TypeError, ValueError),
     ) as exc:
         log.error("object storage failed", extra={"cause": f"{type(exc).__name__}: {exc}"})  # noqa: TRY400
         raise Unavailable("The object storage did not answer.") from exc

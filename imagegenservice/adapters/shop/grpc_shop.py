@@ -14,6 +14,7 @@ import grpc.aio
 
 from ...errors import Unavailable
 from ...model import CartLine, Product
+from ...neighbours import Neighbour, Neighbours
 from ...pb import demo_pb2 as pb
 from ...pb import demo_pb2_grpc as pb_grpc
 from ...ports import Carts, Catalog
@@ -23,6 +24,8 @@ from ...text import clean
 
 TIMEOUT: Final = 3.0
 """Seconds for one call."""
+PAUSE: Final = 3.0
+"""Seconds for which a service of the shop is left alone at a time while it is away."""
 KEPT: Final = 60.0
 """Seconds for which a product is not asked for again."""
 _FEW: Final = 3
@@ -39,8 +42,9 @@ T = TypeVar("T")
 
 
 @contextmanager
-def _calling(what: str, service: str, method: str) -> Iterator[Block]:
-    with call_out(what, f"{service}/{method}") as call:
+def _calling(neighbour: Neighbour, service: str, method: str) -> Iterator[Block]:
+    what = neighbour.name
+    with neighbour.asked(), call_out(what, f"{service}/{method}") as call:
         for name, value in (("system", "grpc"), ("service", service), ("method", method)):
             call.set(f"rpc.{name}", value)
         try:
@@ -77,19 +81,20 @@ async def open_channel(address: str) -> AsyncIterator[grpc.aio.Channel]:
 class GrpcCarts(Carts):
     """hipstershop.CartService."""
 
-    def __init__(self, channel: grpc.aio.Channel) -> None:
+    def __init__(self, channel: grpc.aio.Channel, neighbour: Neighbour) -> None:
         self._stub = pb_grpc.CartServiceStub(channel)
+        self._neighbour = neighbour
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, address: str) -> AsyncIterator[Self]:
+    async def open(cls, address: str, neighbours: Neighbours) -> AsyncIterator[Self]:
         """Open the client for the time of the block."""
         async with open_channel(address) as channel:
-            yield cls(channel)
+            yield cls(channel, neighbours.add("cart", PAUSE))
 
     async def lines(self, user_id: str) -> Sequence[CartLine]:
         request = pb.GetCartRequest(user_id=user_id)
-        with _calling("cart", "hipstershop.CartService", "GetCart"):
+        with _calling(self._neighbour, "hipstershop.CartService", "GetCart"):
             cart = _decoded(await self._stub.GetCart(request, timeout=TIMEOUT, metadata=_trace()))
         return [CartLine(product_id=item.product_id, quantity=item.quantity) for item in cart.items]
 
@@ -102,18 +107,19 @@ class GrpcCatalog(Catalog):
     long before. Up to *size* products are kept for a minute.
     """
 
-    def __init__(self, channel: grpc.aio.Channel, size: int = 2000) -> None:
+    def __init__(self, channel: grpc.aio.Channel, neighbour: Neighbour, size: int = 2000) -> None:
         self._stub = pb_grpc.ProductCatalogServiceStub(channel)
+        self._neighbour = neighbour
         self._size = size
         self._kept: OrderedDict[str, tuple[float, Product]] = OrderedDict()
         self._list_length = 0
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, address: str) -> AsyncIterator[Self]:
+    async def open(cls, address: str, neighbours: Neighbours) -> AsyncIterator[Self]:
         """Open the client for the time of the block."""
         async with open_channel(address) as channel:
-            yield cls(channel)
+            yield cls(channel, neighbours.add("catalog", PAUSE))
 
     async def products(self, ids: Collection[str]) -> Mapping[str, Product]:
         fresh = time.monotonic() - KEPT
@@ -137,7 +143,7 @@ class GrpcCatalog(Catalog):
             self._kept.popitem(last=False)
 
     async def _all(self) -> Mapping[str, Product]:
-        with _calling("catalog", _CATALOG, "ListProducts"):
+        with _calling(self._neighbour, _CATALOG, "ListProducts"):
             answer = _decoded(await self._stub.ListProducts(pb.Empty(), timeout=TIMEOUT, metadata=_trace()))
         self._list_length = len(answer.products)
         return {product.id: product_from(product) for product in answer.products}
@@ -149,7 +155,7 @@ class GrpcCatalog(Catalog):
 
     async def _one(self, id_: str) -> Product | None:
         request = pb.GetProductRequest(id=id_)
-        with _calling("catalog", _CATALOG, "GetProduct") as call:
+        with _calling(self._neighbour, _CATALOG, "GetProduct") as call:
             try:
                 answer = _decoded(await self._stub.GetProduct(request, timeout=TIMEOUT, metadata=_trace()))
             except grpc.aio.AioRpcError as exc:

@@ -9,9 +9,12 @@ from typing import Final
 from urllib.parse import quote, unquote, urlsplit
 
 from ...errors import ConfigurationError, FetchFailed, UrlNotAllowed
+from ...neighbours import Neighbour
 from ...ports import ProductPictures, Web
 from ..web import Fetcher
 
+PAUSE: Final = 3.0
+"""Seconds for which the frontend is left alone at a time while it is away."""
 KEPT: Final = 600.0
 """Seconds for which a fetched picture is used again."""
 
@@ -23,13 +26,16 @@ class HttpPictures(ProductPictures):
     Pictures are kept for a while, up to *cache_bytes* in all.
     """
 
-    def __init__(self, base: str, fetcher: Fetcher, web: Web, cache_bytes: int = 32 * 1024 * 1024) -> None:
+    def __init__(
+        self, base: str, fetcher: Fetcher, web: Web, neighbour: Neighbour, cache_bytes: int = 32 * 1024 * 1024
+    ) -> None:
         parts = urlsplit(base)
         if parts.scheme not in {"http", "https"} or not parts.netloc or "@" in parts.netloc:
             raise ConfigurationError(f"PICTURES_URL: {base!r} is not of the form http://host:port/path")
         self._base = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
         self._fetcher = fetcher
         self._web = web
+        self._neighbour = neighbour
         self._cache = PictureCache(cache_bytes)
 
     async def fetch(self, address: str) -> bytes:
@@ -45,7 +51,9 @@ class HttpPictures(ProductPictures):
                 return await self._web.fetch(address)
             except UrlNotAllowed as exc:
                 raise FetchFailed("The product's picture has an address that is not allowed.") from exc
-        return await self._fetcher.get(f"{self._base}/{_safe_path(address)}")
+        path = _safe_path(address)
+        with self._neighbour.asked():
+            return await self._fetcher.get(f"{self._base}/{path}")
 
 
 def _safe_path(path: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from pathlib import Path
 
 from ...errors import ConfigurationError
@@ -52,18 +53,35 @@ def prepare(path: Path, timeout: float) -> sqlite3.Connection:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        connection = connect(path, timeout)
-        try:
-            _check(connection, path)
-            # Also a proof that the file can be written.
-            connection.executescript(_SCHEMA)
-        except BaseException:
-            connection.close()
-            raise
+        return _patiently(path, timeout)
     except OSError as exc:
         raise ConfigurationError(f"the folder of the state store {path} cannot be made: {exc}") from exc
     except sqlite3.Error as exc:
         raise ConfigurationError(f"the state store {path} cannot be used: {exc}") from exc
+
+
+def _patiently(path: Path, timeout: float) -> sqlite3.Connection:
+    # Of two who make the file at the same time SQLite refuses one at once, whatever its timeout: the change
+    # to a write-ahead log does not wait for locks.
+    end = time.monotonic() + timeout
+    while True:
+        try:
+            return _prepared(path, timeout)
+        except sqlite3.OperationalError as exc:
+            if exc.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+        time.sleep(0.02)
+
+
+def _prepared(path: Path, timeout: float) -> sqlite3.Connection:
+    connection = connect(path, timeout)
+    try:
+        _check(connection, path)
+        # Also a proof that the file can be written.
+        connection.executescript(_SCHEMA)
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
