@@ -14,6 +14,7 @@ from .app import App, open_app
 from .errors import ConfigurationError, ImageGenError
 from .logs import configure_logging
 from .servers import grpc_server, http_server
+from .servers.admission import Admission, Bounds
 from .settings import Settings, load
 from .telemetry import open_tracing
 
@@ -36,12 +37,14 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
     async with open_tracing(settings), open_app(settings) as app:
         core = app.core
         readiness = http_server.Readiness()
-        pages = http_server.application(core.gallery, core.metrics, readiness)
+        admission = Admission(Bounds.of(settings), core.metrics)
+        pages = http_server.application(core.gallery, core.metrics, readiness, admission)
         async with http_server.serve(pages, settings.host, settings.http_port) as http_port:
             if not settings.public_url:
                 core.gallery.public_url = f"http://127.0.0.1:{http_port}"
             async with grpc_server.serve(
                 core,
+                admission,
                 settings.host,
                 settings.port,
                 max_upload_bytes=settings.max_upload_bytes,

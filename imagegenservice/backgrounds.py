@@ -55,7 +55,9 @@ class Backgrounds:
 
     async def upload(self, text: str, owner: str) -> Background:
         """Take a picture in. Raises PictureRefused, Unavailable."""
-        return await self.take_in(decode_base64(text, self._max_bytes), owner)
+        data = decode_base64(text, self._max_bytes)
+        del text  # megabytes that nobody needs while the picture is decoded
+        return await self.take_in(data, owner)
 
     async def take_in(self, data: bytes, owner: str) -> Background:
         """Decode, make plain, store; the same of one owner once. Raises PictureRefused, Unavailable."""

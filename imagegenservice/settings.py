@@ -123,6 +123,18 @@ class Settings(BaseSettings):
         0, ge=0, le=64, description="Threads for work on pixels. 0: as many as there are processors to use."
     )
 
+    # Admission
+    max_calls: int = Field(
+        1000, ge=1, description="Calls at once, waiting ones included; as many requests of the HTTP port."
+    )
+    max_streams: int = Field(2000, ge=1, description="WatchImageGeneration calls at once.")
+    max_uploads: int = Field(
+        4, ge=1, description="Uploads read and handled at once. 16 times as many may wait for their turn."
+    )
+    owner_calls: int = Field(
+        50, ge=1, description="Calls at once of one shopper, and watches; anonymous callers share the others."
+    )
+
     # Running
     drain_timeout: float = Field(
         25, ge=0, description="Seconds for running drawings after SIGTERM; the rest is handed back."

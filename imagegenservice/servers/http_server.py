@@ -14,11 +14,15 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from ..errors import KeyNotFound, Unavailable
 from ..gallery import KEY, Gallery
 from ..imaging.encode import SUFFIXES
 from ..telemetry import Metrics
+from .admission import Admission
+from .http_admission import HttpAdmission
+from .http_protocol import BoundedProtocol
 
 _TYPES = {suffix: media_type for media_type, suffix in SUFFIXES.items()}
 _PICTURE_HEADERS = {
@@ -36,8 +40,8 @@ class Readiness:
         self.ready = True
 
 
-def application(gallery: Gallery, metrics: Metrics, readiness: Readiness) -> Starlette:
-    """The routes."""
+def application(gallery: Gallery, metrics: Metrics, readiness: Readiness, admission: Admission) -> ASGIApp:
+    """The routes, behind the bound on what may be here at once."""
 
     async def healthz(_: Request) -> Response:
         return PlainTextResponse("ok")
@@ -49,14 +53,13 @@ def application(gallery: Gallery, metrics: Metrics, readiness: Readiness) -> Sta
     async def metrics_page(_: Request) -> Response:
         return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
-    return Starlette(
-        routes=[
-            Route("/healthz", healthz),
-            Route("/readyz", readyz),
-            Route("/metrics", metrics_page),
-            Route("/{folder}/{name}", picture_of(gallery)),
-        ]
-    )
+    routes = [
+        Route("/healthz", healthz),
+        Route("/readyz", readyz),
+        Route("/metrics", metrics_page),
+        Route("/{folder}/{name}", picture_of(gallery)),
+    ]
+    return HttpAdmission(Starlette(routes=routes), admission, exempt={"/healthz", "/readyz"})
 
 
 def picture_of(gallery: Gallery) -> Callable[[Request], Awaitable[Response]]:
@@ -87,7 +90,9 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serve(app: Starlette, host: str, port: int) -> AsyncIterator[int]:
+async def serve(
+    app: ASGIApp, host: str, port: int, protocol: type[BoundedProtocol] = BoundedProtocol
+) -> AsyncIterator[int]:
     """Serve until the block ends; gives the port. Raises OSError when it is taken."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
@@ -104,6 +109,10 @@ async def serve(app: Starlette, host: str, port: int) -> AsyncIterator[int]:
         lifespan="off",
         timeout_graceful_shutdown=2,
         server_header=False,
+        http=protocol,
+        ws="none",
+        timeout_keep_alive=5,
+        h11_max_incomplete_event_size=16 * 1024,
     )
     server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[listener]))

@@ -20,6 +20,7 @@ from ...ports import Carts, Catalog
 from ...spans import Block, headers
 from ...telemetry import call_out, looked_up
 from ...text import clean
+from ...url_guard import MAX_URL
 
 TIMEOUT: Final = 3.0
 """Seconds for one call."""
@@ -138,9 +139,7 @@ class GrpcCatalog(Catalog):
 
     async def _all(self) -> Mapping[str, Product]:
         with _calling("catalog", _CATALOG, "ListProducts"):
-            answer = _decoded(
-                await self._stub.ListProducts(pb.Empty(), timeout=TIMEOUT, metadata=_trace())
-            )
+            answer = _decoded(await self._stub.ListProducts(pb.Empty(), timeout=TIMEOUT, metadata=_trace()))
         self._list_length = len(answer.products)
         return {product.id: product_from(product) for product in answer.products}
 
@@ -173,6 +172,6 @@ def product_from(message: pb.Product) -> Product:
         id=clean(message.id, 128),
         name=clean(message.name, 200) or clean(message.id, 128),
         description=clean(message.description, 500),
-        picture=message.picture[:2048],
+        picture=message.picture if len(message.picture) <= MAX_URL else "",
         categories=tuple(clean(category, 64) for category in message.categories[:10]),
     )

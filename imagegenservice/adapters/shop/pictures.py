@@ -6,6 +6,7 @@ import re
 import time
 from collections import OrderedDict
 from typing import Final
+from unicodedata import category, normalize
 from urllib.parse import quote, unquote, urlsplit
 
 from ...errors import ConfigurationError, FetchFailed, UrlNotAllowed
@@ -49,10 +50,17 @@ class HttpPictures(ProductPictures):
 
 
 def _safe_path(path: str) -> str:
-    plain = unquote(path).lstrip("/")
-    if "\\" in plain or any(part in {"", ".", ".."} for part in plain.split("/")):
+    """*path*, decoded once and encoded anew, so that it says the same to whoever reads it below the base."""
+    try:
+        plain = unquote(path, errors="strict").lstrip("/")
+        escaped = quote(plain)
+    except UnicodeError:
+        raise FetchFailed("The product's picture has a path that cannot be read.") from None
+    odd = any(char in "\\%" or category(char) in {"Cc", "Cf"} for char in plain)
+    parts = normalize("NFKC", plain).split("/")
+    if odd or not all(part.partition(";")[0].strip(". ") for part in parts):
         raise FetchFailed("The product's picture has a path that leads elsewhere.")
-    return quote(plain)
+    return escaped
 
 
 class PictureCache:
