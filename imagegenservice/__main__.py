@@ -29,6 +29,7 @@ class Running:
     grpc: grpc_server.GrpcServer
     http_port: int
     readiness: http_server.Readiness
+    admission: Admission
 
 
 @asynccontextmanager
@@ -51,7 +52,7 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
                 reflect=settings.enable_reflection,
             ) as server:
                 log.info("serving", extra={"grpc_port": server.port, "http_port": http_port})
-                yield Running(app, server, http_port, readiness)
+                yield Running(app, server, http_port, readiness, admission)
 
 
 async def drain(service: Running, settings: Settings) -> None:

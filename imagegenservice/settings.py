@@ -129,7 +129,7 @@ class Settings(BaseSettings):
     )
     max_streams: int = Field(2000, ge=1, description="WatchImageGeneration calls at once.")
     max_uploads: int = Field(
-        4, ge=1, description="Uploads read and handled at once. 16 times as many may wait for their turn."
+        2, ge=1, description="Uploads read and handled at once; up to 64 more wait for their turn."
     )
     owner_calls: int = Field(
         50, ge=1, description="Calls at once of one shopper, and watches; anonymous callers share the others."

@@ -15,8 +15,8 @@ from ..settings import Settings
 from ..telemetry import Metrics
 from ..turns import FairTurns
 
-LINE: Final = 16
-"""So many times the uploads at work may wait for their turn."""
+LINE: Final = 64
+"""Uploads that may wait for their turn; they cost next to nothing, for their bytes are still at the client."""
 SOON: Final = 1.0
 """Seconds after which to come back: places of calls are free again much sooner than places in the queue."""
 
@@ -51,9 +51,9 @@ class Bounds:
 
     calls: int = 1000
     streams: int = 2000
-    uploads: int = 4
+    uploads: int = 2
     owner_calls: int = 50
-    turn: float = 20.0
+    turn: float = 30.0
     arrival: float = 10.0
     reading: float = 20.0
 
@@ -75,11 +75,15 @@ class Admission:
         self._most = {
             Kind.CALL: bounds.calls,
             Kind.STREAM: bounds.streams,
-            Kind.UPLOAD: bounds.uploads * (1 + LINE),
+            Kind.UPLOAD: bounds.uploads + LINE,
             Kind.HTTP: bounds.calls,
         }
         for kind in Kind:
             metrics.watch_places(kind, self._count(kind))
+
+    def here(self, kind: str) -> int:
+        """How many of a kind are here."""
+        return self._here[kind]
 
     def _count(self, kind: Kind) -> Callable[[], float]:
         return lambda: float(self._here[kind])

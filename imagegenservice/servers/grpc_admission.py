@@ -19,7 +19,6 @@ from .grpc_interceptor import status_of
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
-Requests: TypeAlias = "AsyncIterator[Any]"
 
 _OWN: Final = "/hipstershop."
 _UPLOAD: Final = "UploadBackground"
@@ -59,14 +58,14 @@ class GrpcAdmission(grpc.aio.ServerInterceptor):
         return grpc.stream_stream_rpc_method_handler(self._stream(name, stream), decode, encode)
 
     def _unary(self, name: str, inner: Callable[..., Awaitable[Message]]) -> Callable[..., Any]:
-        async def call(requests: Requests, context: Context) -> Message:
+        async def call(_: object, context: Context) -> Message:
             try:
                 async with AsyncExitStack() as held:
                     kind = Kind.UPLOAD if name == _UPLOAD else Kind.CALL
                     held.enter_context(self._admission.place(kind, name))
                     if kind is Kind.UPLOAD:
                         await held.enter_async_context(self._admission.turn(name))
-                    request = await self._arrival(requests)
+                    request = await self._arrival(context)
                     held.enter_context(self._admission.place_of(_owner(request), kind, name))
                     return await inner(request, context)
             except ServiceError as exc:
@@ -75,10 +74,10 @@ class GrpcAdmission(grpc.aio.ServerInterceptor):
         return call
 
     def _stream(self, name: str, inner: Callable[..., AsyncIterator[Message]]) -> Callable[..., Any]:
-        async def call(requests: Requests, context: Context) -> None:
+        async def call(_: object, context: Context) -> None:
             try:
                 with self._admission.place(Kind.STREAM, name):
-                    request = await self._arrival(requests)
+                    request = await self._arrival(context)
                     with self._admission.place_of(_owner(request), Kind.STREAM, name):
                         await self._send(name, inner(request, context), context)
             except ServiceError as exc:
@@ -86,14 +85,16 @@ class GrpcAdmission(grpc.aio.ServerInterceptor):
 
         return call
 
-    async def _arrival(self, requests: Requests) -> object:
+    async def _arrival(self, context: Context) -> object:
+        # Not by the iterator of requests: that one keeps the message until the next garbage collection.
         try:
             async with asyncio.timeout(self._admission.bounds.arrival):
-                return await anext(requests)
-        except StopAsyncIteration:
-            raise Malformed from None
+                request = await context.read()
         except TimeoutError:
             raise TookTooLong("The request took too long to arrive. Please try again.") from None
+        if request is grpc.aio.EOF:
+            raise Malformed
+        return request
 
     async def _send(self, name: str, answers: AsyncIterator[Message], context: Context) -> None:
         async with aclosing(cast("Any", answers)):

@@ -181,6 +181,8 @@ def _options(max_upload_bytes: int) -> list[tuple[str, int]]:
         ("grpc.max_receive_message_length", max_upload_bytes * 3 // 2 + 64 * 1024),
         # One connection of a frontend carries the watches of many shoppers; calls behind it would hang.
         ("grpc.max_concurrent_streams", 1000),
+        # Uploads wait at the client for their turn. Guessed windows would let them in, megabytes each.
+        ("grpc.http2.bdp_probe", 0),
         # A client that is silent in the middle of the handshake, or does not answer a ping, is dropped.
         ("grpc.server_handshake_timeout_ms", 10_000),
         ("grpc.keepalive_time_ms", 60_000),
