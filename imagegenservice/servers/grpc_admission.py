@@ -97,6 +97,8 @@ class GrpcAdmission(grpc.aio.ServerInterceptor):
         return request
 
     async def _send(self, name: str, answers: AsyncIterator[Message], context: Context) -> None:
+        # With the first answer it would be under way still when that answer is given up.
+        await context.send_initial_metadata(())
         async with aclosing(cast("Any", answers)):
             async for answer in answers:
                 try:

@@ -99,6 +99,7 @@ async def serve(
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        listener.listen(2048)  # whoever connects from now on waits for the server, which starts in a moment
     except OSError as exc:
         listener.close()
         raise OSError(f"the HTTP port {port} cannot be bound on {host}: {exc.strerror}") from exc
