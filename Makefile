@@ -27,6 +27,9 @@ run: setup ## Serve with the settings of the environment
 test: setup ## Run the whole test suite
 	$(BIN)/python -m pytest
 
+overload: setup ## Order ten times more than can be drawn, for 30 seconds, and print the figures
+	OVERLOAD_SECONDS=30 $(BIN)/python -m pytest -q -s tests/server/test_overload.py
+
 lint: setup ## Look for faults without running anything
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -55,4 +58,4 @@ LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-annotat
 clean: ## Remove what was made
 	rm -rf $(VENV) data build .mypy_cache .ruff_cache .pytest_cache demo-picture.*
 
-.PHONY: help setup demo run test lint type format proto docs lock clean
+.PHONY: help setup demo run test overload lint type format proto docs lock clean

@@ -171,9 +171,7 @@ async def test_a_call_without_a_message_is_malformed(service: Service) -> None:
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
-async def test_health_comes_in_when_nobody_else_does(
-    start: Start, hung: dict[str, object]
-) -> None:
+async def test_health_comes_in_when_nobody_else_does(start: Start, hung: dict[str, object]) -> None:
     service = await start(max_calls=1, max_streams=1, **hung)
     async with waiting(service, 1):
         assert await service.health() == "SERVING"

@@ -7,7 +7,7 @@ import time
 from collections import OrderedDict
 from typing import Final
 from unicodedata import category, normalize
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote
 
 from ...errors import ConfigurationError, FetchFailed, UrlNotAllowed
 from ...ports import ProductPictures, Web
@@ -15,6 +15,10 @@ from ..web import Fetcher
 
 KEPT: Final = 600.0
 """Seconds for which a fetched picture is used again."""
+
+_BASE: Final = re.compile(
+    r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*)?"
+)
 
 
 class HttpPictures(ProductPictures):
@@ -25,10 +29,9 @@ class HttpPictures(ProductPictures):
     """
 
     def __init__(self, base: str, fetcher: Fetcher, web: Web, cache_bytes: int = 32 * 1024 * 1024) -> None:
-        parts = urlsplit(base)
-        if parts.scheme not in {"http", "https"} or not parts.netloc or "@" in parts.netloc:
+        if not _BASE.fullmatch(base):
             raise ConfigurationError(f"PICTURES_URL: {base!r} is not of the form http://host:port/path")
-        self._base = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
+        self._base = base.rstrip("/")
         self._fetcher = fetcher
         self._web = web
         self._cache = PictureCache(cache_bytes)
