@@ -63,11 +63,14 @@ async def drain(service: Running, settings: Settings) -> None:
     await asyncio.sleep(settings.drain_delay)
     clock = asyncio.get_running_loop()
     end = clock.time() + settings.drain_timeout
-    stopping = asyncio.create_task(service.grpc.stop(settings.drain_timeout))
+    # Calls may last a little longer than drawings: they are told what became of theirs.
+    stopping = asyncio.create_task(service.grpc.stop(settings.drain_timeout + 5))
     await service.app.core.generator.settle()
     await service.app.studio.drain(max(0.0, end - clock.time()))
     # Whoever still watches a generation that was handed back is better off with another replica.
-    await service.grpc.stop(0.5)
+    service.app.core.generator.dismiss()
+    await asyncio.wait({stopping}, timeout=2)
+    await service.grpc.stop(0)
     await stopping
     log.info("drained")
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
 
-from .errors import GenerationNotFound, ServiceError
+from .errors import GenerationNotFound, ServiceError, Unavailable
 from .model import Generation
 
 Look = Callable[[str], Awaitable[Generation]]
@@ -27,6 +27,13 @@ class Bulletin:
     def __init__(self, interval: float = 1.0) -> None:
         self._interval = interval
         self._topics: dict[str, _Topic] = {}
+        self._closed = False
+
+    def close(self) -> None:
+        """Let go of all watchers, because nothing more happens in this process."""
+        self._closed = True
+        for topic in self._topics.values():
+            topic.changed.set()
 
     def announce(self, generation: Generation) -> None:
         """Tell the watchers in this process. Older revisions than they have are passed over."""
@@ -41,7 +48,7 @@ class Bulletin:
         Give *generation*, then each later state of it that is seen, up to the finished one.
 
         It ends early when the generation expires. What other replicas write is seen by asking *look*
-        once in an interval.
+        once in an interval. Raises Unavailable once the bulletin is closed.
         """
         topic = self._join(generation, look)
         try:
@@ -50,10 +57,12 @@ class Bulletin:
                 yield seen
                 if seen.finished:
                     return
-                if topic.latest is seen:
+                if topic.latest is seen and not self._closed:
                     await changed.wait()
                 if topic.gone:
                     return
+                if topic.latest is seen and self._closed:
+                    raise Unavailable("The service is shutting down. Please ask again.")
         finally:
             self._leave(generation.id, topic)
 

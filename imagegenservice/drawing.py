@@ -39,6 +39,8 @@ PROGRESS: Final = {
 _STEP: Final = 5
 _PAUSE: Final = 0.25
 _STORING_TRIES: Final = 6
+_ATTEMPTS: Final = 10
+"""How often a drawing is begun: one that ends its process each time must not do so for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +75,8 @@ class Carrier:
 
     @property
     def paying(self) -> bool:
-        """True while a paid call is under way, which is better waited for than thrown away."""
-        return self._ledger.calling
+        """True from a paid call's start on: what it brings is kept, whatever became of the order."""
+        return self._ledger.calling or self._ledger.answered
 
     async def carry(self) -> None:
         """Raises HeldByAnother when there is nothing left to do here, Unavailable when a store is away."""
@@ -142,6 +144,10 @@ class Carrier:
 
     async def _draw(self) -> None:
         order = self._claim.generation
+        if order.attempts >= _ATTEMPTS:
+            raise DrawingFailed(
+                "It was begun too often and never came to an end.", reason="TOO_MANY_ATTEMPTS"
+            )
         async with self._tools.turns.turn(order.owner):
             begin = time.monotonic()
             await self._enter(Stage.GATHERING, attempts=order.attempts + 1)

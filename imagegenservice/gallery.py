@@ -23,6 +23,7 @@ KEY: Final = re.compile(r"(?:pictures|backgrounds)/[0-9a-f]{40}\.(?:jpg|png|webp
 
 _TRIES = 8
 _REMOVAL = timedelta(minutes=1)
+_SPARE = timedelta(days=1)
 
 
 class Gallery:
@@ -111,10 +112,12 @@ class Gallery:
         return False
 
     async def _extend(self, document: Document | None, key: str, until: datetime) -> None:
+        # A little longer than asked for: the next order of the same picture, a moment later, writes nothing.
+        longer = until + min(_SPARE, (until - now()) / 8)
         if document is None:
-            await self._store.create(Document(KIND, _id(key), {"key": key}, expires_at=until))
+            await self._store.create(Document(KIND, _id(key), {"key": key}, expires_at=longer))
         elif document.expires_at is None or document.expires_at < until:
-            await self._store.replace(replace(document, expires_at=until))
+            await self._store.replace(replace(document, expires_at=longer))
 
 
 def _id(key: str) -> str:

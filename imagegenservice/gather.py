@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
 from . import styles
 from .backgrounds import Background, Backgrounds
-from .errors import CartEmpty, ProductsUnknown, Unavailable
+from .errors import CartEmpty, ProductsUnknown, Unavailable, UrlNotAllowed
 from .model import Brief, CartLine, Item, size_of
 from .order import Order, cart_lines
 from .ports import Carts, Catalog
+from .records import now
 
 TIMEOUT: Final = 5.0
 """Seconds for cart and catalog together."""
+_WAITING: Final = timedelta(days=1)
+"""How long an order may wait to be drawn: so long its background stays, also when it expires."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,4 +80,9 @@ class Gatherer:
         return lines
 
     async def _background(self, order: Order, owner: str) -> Background | None:
-        return await self._backgrounds.find(order.background_url, owner) if order.background_url else None
+        if not order.background_url:
+            return None
+        background = await self._backgrounds.find(order.background_url, owner)
+        if not await self._backgrounds.renew(background, now() + _WAITING):
+            raise UrlNotAllowed
+        return background

@@ -10,7 +10,7 @@ from contextlib import aclosing
 from datetime import timedelta
 
 from .bulletin import Bulletin
-from .errors import AlreadyExists, Cancelled, GenerationNotFound
+from .errors import AlreadyExists, Cancelled, GenerationNotFound, ServiceError
 from .fingerprints import Fingerprints, Result, fingerprint
 from .gallery import Gallery
 from .gather import Gathered, Gatherer
@@ -184,7 +184,7 @@ class Generator:
             ):
                 async for latest in states:  # noqa: B007 - the last one counts
                     pass
-        except TimeoutError:
+        except (TimeoutError, ServiceError):
             pass  # the picture takes longer than the caller wants to wait
         return latest
 
@@ -230,6 +230,10 @@ class Generator:
         if user_id and generation.owner and self._keyring.owner(user_id) != generation.owner:
             raise GenerationNotFound
         return generation
+
+    def dismiss(self) -> None:
+        """Let go of those who still wait or watch: nothing more happens here."""
+        self._bulletin.close()
 
     async def settle(self) -> None:
         """Wait for what is being accepted at the moment."""

@@ -104,10 +104,6 @@ class Records:
         self._bulletin.announce(generation)
         return stored
 
-    async def remove(self, claim: Claim) -> None:
-        """Take back a generation that nobody was told of."""
-        await self._store.delete(claim.document)
-
 
 class Claim:
     """A generation as one worker sees it. Writes take turns; each is refused once another holds it."""

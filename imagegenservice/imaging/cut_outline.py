@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 import cv2
 import numpy as np
@@ -12,14 +12,18 @@ from .colour import Floats, largest_channel, mean_channel
 from .cut_edges import DARK
 from .cut_edges import walls as find_walls
 from .cut_fill import surroundings
-from .cut_holes import holes, paleness, slits
+from .cut_holes import holes, is_black, paleness, slits
 from .cut_masks import Mask, around, dilated, disc, eroded, label
+from .cut_peel import without_shade
 from .cut_reading import Reading
 
 _COARSE: Final = 4  # flooding through gaps and the table under the product are solved at this reduction
 _GAP: Final = 3  # a passage narrower than twice this, on that grid, may be a gap in an outline
 _MARGIN: Final = 40  # pixels of table round the product that tell what is behind it
+_DEEP: Final = 9  # pixels; the edge filter's halo is narrower, so what is deeper inside is product
 _WIDE_GAP: Final = 14  # the same for a product as pale as its table
+
+_Nature = Literal["solid", "glass", "wire"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,16 +117,35 @@ def _without_bites(inside: Mask) -> Mask:
     return np.asarray(inside | bite[labels], np.bool_)
 
 
+def _runs_on(inside: Mask, walls: Mask, reading: Reading) -> bool:
+    """Whether the table goes on unchanged just inside the outline, as between the wires of a basket.
+
+    Even clear glass is darker along its outline than the table beside it.
+    """
+    size = (inside.shape[1], inside.shape[0])
+    small = (max(1, size[0] // _COARSE), max(1, size[1] // _COARSE))
+    beside = np.asarray(eroded(~inside, 1), np.float32)
+    parts = cv2.resize(cv2.merge([beside, reading.level * beside]), small, interpolation=cv2.INTER_AREA)
+    share, seen = cv2.split(cv2.resize(cv2.GaussianBlur(parts, (0, 0), 9.0 / _COARSE), size))
+    table = seen / np.maximum(share, 1e-4)
+    light = (reading.tint < reading.hue) & (reading.level > 0.7)
+    next_to = inside & ~walls & light & (share > 0.01)
+    same = np.abs(reading.level - table)[next_to] < 0.02
+    return len(same) > 100 and float(same.mean()) > 0.6
+
+
 def _is_glass(inside: Mask, walls: Mask, reading: Reading, table: Floats) -> bool:
     """Whether most of the product lets the table through: neutral, near the table's light, dark lines."""
     deep = eroded(inside, 9)
     total = max(1, int(deep.sum()))
     clear = deep & (reading.tint < reading.hue) & (reading.level > 0.5)
     off = np.abs(reading.level - mean_channel(table))
-    like_table = clear & ~walls & (off < 0.08)
+    alike = float((clear & ~walls & (off < 0.08)).sum()) / total
+    if clear.sum() <= 0.45 * total or alike <= 0.1:
+        return False
     line = cv2.morphologyEx(reading.level, cv2.MORPH_CLOSE, disc(5)) - reading.level > 0.08
     lines = float((line & inside).sum()) / max(1, int(inside.sum()))
-    return bool(clear.sum() > 0.45 * total and like_table.sum() > 0.1 * total and lines > 0.08)
+    return lines > (0.05 if alike > 0.45 else 0.08)  # large clear panes have few lines
 
 
 def _sharpened(inside: Mask, table_seen: Mask, solid: Mask, reading: Reading, table: Floats) -> Mask:
@@ -131,10 +154,12 @@ def _sharpened(inside: Mask, table_seen: Mask, solid: Mask, reading: Reading, ta
     strongest = cv2.dilate(off, np.ones((31, 31), np.uint8))
     clear = off / np.maximum(strongest, 2 * reading.edge)
     shade = (reading.tint < reading.hue) & (reading.level > DARK) & (reading.level < 1.03)
-    sure = inside & ((clear > 0.6) | ((clear > 0.35) & ~shade & eroded(inside, 5)))
-    if paleness(inside, reading, DARK) > 0.6:
-        sure |= eroded(inside, 8)
-    sure |= solid
+    sure = solid | (inside & (clear > 0.35) & ~shade & eroded(inside, 5))
+    if is_black(inside, reading):
+        sure |= inside & (clear > 0.6)
+    else:
+        line = reading.detail > 6 * reading.edge  # grey wire is as light as shade, but sharp
+        sure |= eroded(inside, _DEEP) | (inside & (clear > 0.6) & (line | ~shade))
     markers = np.where(sure, 2, 0).astype(np.int32)
     markers[table_seen & ~sure] = 1
     seen = np.clip(reading.ratio * 160, 0, 255).astype(np.uint8)
@@ -144,27 +169,34 @@ def _sharpened(inside: Mask, table_seen: Mask, solid: Mask, reading: Reading, ta
     return np.asarray(found, np.bool_)
 
 
-def _refined(inside: Mask, walls: Mask, reading: Reading) -> tuple[Mask, bool]:
-    """The product inside a rough outline, in the same window as the rest, and whether it is glass."""
+def _nature(inside: Mask, walls: Mask, reading: Reading, table: Floats) -> _Nature:
+    if _runs_on(inside, walls, reading):
+        return "wire"
+    return "glass" if _is_glass(inside, walls, reading, table) else "solid"
+
+
+def _refined(inside: Mask, walls: Mask, reading: Reading) -> tuple[Mask, _Nature]:
+    """The product inside a rough outline, in the same window as the rest, and what it is made of."""
     table_seen = eroded(~inside, 2)
     table = surroundings(reading.ratio, table_seen, _COARSE)
-    glass = _is_glass(inside, walls, reading, table)
-    if not glass:
+    nature = _nature(inside, walls, reading, table)
+    if nature != "glass":
         shown, solid = holes(inside, walls, reading, table)
-        inside &= ~shown
-        table_seen |= eroded(shown, 2)
+        inside = _without_dust(without_shade(inside & ~shown, reading))
+        table_seen = eroded(~inside, 2)
         table = surroundings(reading.ratio, table_seen, _COARSE)
     else:
         solid = eroded(inside, 6)
-    return _without_dust(_sharpened(inside, table_seen, solid, reading, table)), glass
+    return _without_dust(_sharpened(inside, table_seen, solid, reading, table)), nature
 
 
-def _finished(inside: Mask, glass: bool, reading: Reading, table: Floats) -> Mask:
-    if glass:
+def _finished(inside: Mask, nature: _Nature, reading: Reading, table: Floats) -> Mask:
+    if nature == "glass":
         return _smoothed(inside)
-    if paleness(inside, reading, 0.62) > 0.7:
+    pale = 0.0 if nature == "wire" else paleness(inside, reading, 0.62)
+    if pale > 0.7:
         return _without_bites(inside)
-    return np.asarray(inside & ~slits(inside, reading, table), np.bool_)
+    return inside if pale > 0.35 else np.asarray(inside & ~slits(inside, reading, table), np.bool_)
 
 
 def find_outline(reading: Reading) -> Outline:
@@ -173,11 +205,11 @@ def find_outline(reading: Reading) -> Outline:
     rough, doubtful = _with_pale_body(_without_dust(~_open_table(walls, _GAP)), walls, reading)
     window = around(rough, _MARGIN)
     part = reading.part(window)
-    found, glass = _refined(rough[window], walls[window], part)
+    found, nature = _refined(rough[window], walls[window], part)
     inside = np.zeros_like(rough)
     inside[window] = found
     table = surroundings(reading.ratio, eroded(~inside, 4), _COARSE)
-    inside[window] = _finished(found, glass, part, table[window])
+    inside[window] = _finished(found, nature, part, table[window])
     if found.sum() - inside.sum() > 200:  # a shadow was taken for product at first: it belongs to the table
         table = surroundings(reading.ratio, eroded(~inside, 4), _COARSE)
-    return Outline(inside, table, glass, doubtful)
+    return Outline(inside, table, nature == "glass", doubtful)

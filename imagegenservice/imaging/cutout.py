@@ -55,7 +55,16 @@ def cut_out(picture: NDArray[np.uint8]) -> Cutout:
         picture = _flattened(picture)
     if min(picture.shape[:2]) < _SMALLEST:
         return _card(picture)
-    return _from_backdrop(_enlarged(picture)) or _card(picture)
+    try:
+        cut = _from_backdrop(_enlarged(picture))
+    except (ArithmeticError, ValueError, IndexError, cv2.error):  # a picture no step was made for
+        cut = None
+    return cut if cut and _is_finite(cut) else _card(picture)
+
+
+def _is_finite(cut: Cutout) -> bool:
+    arrays = (cut.colour, cut.alpha, cut.through, cut.glow, cut.shadow)
+    return all(bool(np.isfinite(np.vdot(values, values))) for values in arrays)
 
 
 def _from_backdrop(picture: Bytes3) -> Cutout | None:

@@ -16,7 +16,7 @@ from ..telemetry import Metrics
 from ..turns import FairTurns
 
 LINE: Final = 64
-"""Uploads that may wait for their turn; they cost next to nothing, for their bytes are still at the client."""
+"""Uploads that may wait for their turn. They cost next to nothing: their bytes are still at the client."""
 SOON: Final = 1.0
 """Seconds after which to come back: places of calls are free again much sooner than places in the queue."""
 

@@ -38,8 +38,8 @@ class ObservedCall:
     """
     A call for the time of the block. *method* is /package.Service/Method.
 
-    `code` and `reason` are what it ended with, `answer` is its last message. Where we are in the trace, the request's id and
-    the owner's hash stay set for the rest of the task, and for the tasks that it starts.
+    `code` and `reason` are what it ended with, `answer` is its last message. Where we are in the trace, the
+    request's id and the owner's hash stay set for the rest of the task, and for the tasks that it starts.
     """
 
     def __init__(self, metrics: Metrics, method: str, hash_owner: Callable[[str], str]) -> None:

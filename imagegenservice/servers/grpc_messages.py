@@ -64,11 +64,6 @@ def not_found(error: ImageGenError) -> pb.GetStatusResponse:
     return pb.GetStatusResponse(status="not_found", error_message=error.public, error_reason=error.reason)
 
 
-def invalid(error: ImageGenError) -> pb.GetStatusResponse:
-    """The answer to a status call with a bad field."""
-    return pb.GetStatusResponse(status=Status.FAILED, error_message=error.public, error_reason=error.reason)
-
-
 def uploaded(background: Background, url: str) -> pb.UploadBackgroundResponse:
     """The answer to an upload."""
     return pb.UploadBackgroundResponse(

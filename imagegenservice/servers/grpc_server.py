@@ -179,7 +179,7 @@ def _options(max_upload_bytes: int) -> list[tuple[str, int]]:
     return [
         ("grpc.so_reuseport", 0),
         ("grpc.max_receive_message_length", max_upload_bytes * 3 // 2 + 64 * 1024),
-        # One connection of a frontend carries the watches of many shoppers; calls behind it would hang.
+        # A frontend's connection carries the watches of many shoppers; calls behind the limit hang.
         ("grpc.max_concurrent_streams", 1000),
         # Uploads wait at the client for their turn. Guessed windows would let them in, megabytes each.
         ("grpc.http2.bdp_probe", 0),

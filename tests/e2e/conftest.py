@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import urllib.request
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from fakes.gemini import FakeGemini
-from fakes.process import Replica, replica
-
-Launch = Callable[..., Awaitable[Replica]]
+from fakes.process import Launch, Replica, replica
 
 
 @pytest.fixture

@@ -6,9 +6,8 @@ import asyncio
 import signal
 
 import httpx2
-from conftest import Launch
 from fakes.gemini import FakeGemini
-from fakes.process import Replica
+from fakes.process import Launch, Replica
 from fakes.service import CUP, VASE, order, photo
 from test_kill import ended_once
 
@@ -23,9 +22,7 @@ async def both(launch: Launch, **settings: str) -> tuple[Replica, Replica]:
 async def test_each_answers_for_what_the_other_drew(launch: Launch, stores: dict[str, str]) -> None:
     one, two = await both(launch, **stores)
     answer = await one.generate(user_id=SHOPPER)
-    watched = await asyncio.gather(
-        *(ended_once(client, answer.generation_id) for client in (one, two))
-    )
+    watched = await asyncio.gather(*(ended_once(client, answer.generation_id) for client in (one, two)))
     assert {state.status for state in watched} == {"completed"}
     status = await two.status(answer.generation_id, user_id=SHOPPER)
     assert (status.status, status.engine) == ("completed", "compositor")

@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -106,6 +106,10 @@ class Replica(Client):
     """A process that serves, and a client of it."""
 
     process: Process
+
+
+Launch = Callable[..., Awaitable[Replica]]
+"""What the fixture `launch` is."""
 
 
 @asynccontextmanager

@@ -37,5 +37,3 @@ def generation(name: str = "g1", **fields: Any) -> Generation:
 
 def records() -> Records:
     return Records(Memory(), Bulletin(interval=0.01))
-
-

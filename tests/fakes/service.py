@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +23,8 @@ from imagegenservice.pb import demo_pb2
 from imagegenservice.pb import imagegen_pb2 as pb
 from imagegenservice.pb import imagegen_pb2_grpc as pb_grpc
 from imagegenservice.settings import Settings, load
+
+from .patience import until
 
 CUP, VASE, CARAFE = (product.id for product in PRODUCTS[:3])
 """The cheapest to draw: most tests need any product, not many."""
@@ -53,7 +55,9 @@ def duration(seconds: float) -> Duration:
     return wait
 
 
-def photo(width: int = 64, height: int = 48, form: str = "JPEG", colour: Sequence[int] = (90, 140, 60)) -> bytes:
+def photo(
+    width: int = 64, height: int = 48, form: str = "JPEG", colour: Sequence[int] = (90, 140, 60)
+) -> bytes:
     """A picture of one colour with a brighter corner, so that its way up can be told."""
     pixels = np.full((height, width, 3), colour, np.uint8)
     pixels[: height // 2, : width // 2] = 250
@@ -130,6 +134,26 @@ class Service(Client):
 
     running: Running
     settings: Settings
+
+    async def idle(self) -> None:
+        """Wait until nothing is carried any more."""
+        await until(lambda: not self.running.app.studio.drawing)
+
+
+Start = Callable[..., Awaitable[Service]]
+"""What the fixture `start` is."""
+
+
+STAGES = ["queued", "gathering", "drawing", "finishing", "storing", "done"]
+
+
+def check_revisions(states: Sequence[pb.GetStatusResponse], first: int = 1) -> None:
+    """Every revision once and in order, never backwards, and one end."""
+    assert [state.revision for state in states] == list(range(first, first + len(states)))
+    assert [state.progress for state in states] == sorted(state.progress for state in states)
+    assert [state.status for state in states[:-1]] == ["processing"] * (len(states) - 1)
+    assert states[-1].status in {"completed", "failed"}
+    assert states[-1].stage == "done"
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""Every parser of foreign text: it gives what its contract says, or the error of its contract, for any input."""
+"""Every parser of foreign text: for any input it gives what its contract says, or its contract's error."""
 
 from __future__ import annotations
 

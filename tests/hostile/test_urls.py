@@ -122,8 +122,7 @@ async def test_the_service_answers_each_of_them_with_the_same_words() -> None:
             (
                 "failed",
                 "URL_NOT_ALLOWED",
-                "background_image_url: this URL is not allowed. "
-                "Use the image_url that UploadBackground returned.",
+                str(UrlNotAllowed()),
             )
         }
 

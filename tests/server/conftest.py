@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
 import pytest
 from fakes.frontend import FakeFrontend
 from fakes.gemini import FakeGemini
-from fakes.service import Service, serving
+from fakes.service import Service, Start, serving
 from fakes.shop import FakeShop
-
-Start = Callable[..., Awaitable[Service]]
 
 
 @pytest.fixture

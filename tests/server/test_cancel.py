@@ -4,23 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
-from conftest import Start
 from fakes.frontend import FakeFrontend
 from fakes.gemini import FakeGemini
-from fakes.service import CUP, VASE, Service
+from fakes.service import CUP, VASE, Service, Start, check_revisions
 from fakes.shop import FakeShop
-from test_status_and_watch import check_revisions
 
 from imagegenservice.demo.shop import SHOPPER
-from imagegenservice.studio import Studio
-
-
-async def idle(service: Service) -> None:
-    """Wait until nothing is carried any more."""
-    studio: Studio = service.running.app.studio
-    async with asyncio.timeout(10):
-        while studio.drawing:
-            await asyncio.sleep(0.01)
 
 
 async def held_by_shop(start: Start, shop: FakeShop, frontend: FakeFrontend) -> Service:
@@ -37,7 +26,7 @@ async def test_a_cancelled_generation_is_failed_at_once_and_stays_so(
     await frontend.arrived.wait()
     cancelled = await service.cancel(answer.generation_id)
     assert (cancelled.status, cancelled.error_reason, cancelled.stage) == ("failed", "CANCELLED", "done")
-    await idle(service)
+    await service.idle()
     frontend.release.set()
     assert await service.status(answer.generation_id) == cancelled
     check_revisions(await service.watch(answer.generation_id))
@@ -98,7 +87,7 @@ async def test_what_waits_for_its_turn_is_cancelled_without_being_drawn(
     assert (await service.cancel(second.generation_id)).error_reason == "CANCELLED"
     gemini.release.set()
     assert (await service.ended(first.generation_id)).status == "completed"
-    await idle(service)
+    await service.idle()
     assert len(gemini.requests) == 1
 
 
@@ -110,7 +99,7 @@ async def test_what_a_cancelled_paid_call_brought_is_there_for_the_next_order(
     await gemini.arrived(1)
     assert (await painter.cancel(first.generation_id)).error_reason == "CANCELLED"
     gemini.release.set()
-    await idle(painter)
+    await painter.idle()
     assert (await painter.status(first.generation_id)).error_reason == "CANCELLED"
     second = await painter.drawn(CUP)
     assert second.from_cache

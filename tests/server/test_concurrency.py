@@ -10,10 +10,8 @@ from typing import Any
 
 import grpc
 import pytest
-from conftest import Start
 from fakes.gemini import FakeGemini
-from fakes.service import CARAFE, CUP, VASE, Service, details, order, photo
-from test_cancel import idle
+from fakes.service import CARAFE, CUP, VASE, Service, Start, details, order, photo
 
 from imagegenservice.demo.shop import SHOPPER
 from imagegenservice.pb import imagegen_pb2 as pb
@@ -38,7 +36,7 @@ async def test_two_hundred_calls_of_every_kind_at_once_are_all_answered(
             lambda: service.status(known),
             lambda: service.upload(data, user_id=f"shopper-{number % 5}"),
             lambda: service.watch(known),
-            lambda: service.health(),
+            service.health,
             lambda: service.generate("NO-SUCH-1"),
             lambda: service.cancel(known),
             lambda: service.status("0" * 32),
@@ -46,9 +44,9 @@ async def test_two_hundred_calls_of_every_kind_at_once_are_all_answered(
         ]
         return kinds[number % len(kinds)]()
 
-    watchdog = asyncio.create_task(_health_answers(service))
+    watchdog = Watchdog(service)
     answers = await asyncio.gather(*(call(number) for number in range(200)))
-    slowest = await _stop(watchdog)
+    slowest = await watchdog.stopped()
     statuses = Counter(getattr(answer, "status", type(answer).__name__) for answer in answers)
     assert statuses["failed"] == 20, "the unknown products"
     assert statuses["not_found"] == 20
@@ -58,36 +56,40 @@ async def test_two_hundred_calls_of_every_kind_at_once_are_all_answered(
     assert len(generations) == 60
     ends = await asyncio.gather(*(service.ended(answer.generation_id) for answer in generations))
     assert {end.status for end in ends} == {"completed"}
-    await idle(service)
+    await service.idle()
     assert service.running.app.studio.room == service.settings.queue_size
     assert slowest < 2
     # 4 + 3 + 20 pictures, and the one from before; what was equal was drawn once.
     assert len(gemini.requests) == 28
 
 
-async def _health_answers(service: Service) -> float:
-    """The slowest health check until it is cancelled."""
-    slowest = 0.0
-    while True:
-        begin = time.monotonic()
-        assert await service.health() == "SERVING"
-        slowest = max(slowest, time.monotonic() - begin)
-        try:
+class Watchdog:
+    """Asks for the health again and again until it is stopped; `slowest` is in seconds."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._enough = asyncio.Event()
+        self._task = asyncio.create_task(self._watch())
+
+    async def _watch(self) -> float:
+        slowest = 0.0
+        while not self._enough.is_set():
+            begin = time.monotonic()
+            assert await self._service.health() == "SERVING"
+            slowest = max(slowest, time.monotonic() - begin)
             await asyncio.sleep(0.05)
-        except asyncio.CancelledError:
-            return slowest
+        return slowest
 
-
-async def _stop(task: asyncio.Task[float]) -> float:
-    task.cancel()
-    return await task
+    async def stopped(self) -> float:
+        self._enough.set()
+        return await self._task
 
 
 async def test_health_and_status_answer_while_pictures_are_made(service: Service) -> None:
     orders = [await service.generate(user_id=SHOPPER, seed=seed) for seed in range(4)]
-    watchdog = asyncio.create_task(_health_answers(service))
+    watchdog = Watchdog(service)
     await asyncio.gather(*(service.ended(answer.generation_id) for answer in orders))
-    assert await _stop(watchdog) < 1
+    assert await watchdog.stopped() < 1
 
 
 async def test_a_full_queue_refuses_at_once_and_takes_orders_again_when_there_is_room(
@@ -108,7 +110,7 @@ async def test_a_full_queue_refuses_at_once_and_takes_orders_again_when_there_is
     gemini.release.set()
     for answer in taken:
         assert (await service.ended(answer.generation_id)).status == "completed"
-    await idle(service)
+    await service.idle()
     assert (await service.drawn(CUP, seed=100)).status == "completed"
 
 
@@ -128,7 +130,7 @@ async def test_one_shopper_cannot_fill_the_queue(gemini: FakeGemini, start: Star
 async def test_a_cached_picture_needs_no_place_in_the_queue(gemini: FakeGemini, start: Start) -> None:
     service = await start(image_models=("gemini://",), gemini_api_key=gemini.key, queue_size=1)
     await service.drawn(VASE)
-    await idle(service)
+    await service.idle()
     gemini.mode = "hang"
     held = await service.generate(CUP, idempotency_key="k")
     assert (await service.generate(VASE)).from_cache
@@ -152,9 +154,7 @@ async def test_whoever_orders_little_does_not_wait_behind_whoever_orders_much(
         assert (await service.ended(answer.generation_id)).status == "completed"
 
 
-async def test_no_more_drawings_than_places_are_asked_for_at_once(
-    gemini: FakeGemini, start: Start
-) -> None:
+async def test_no_more_drawings_than_places_are_asked_for_at_once(gemini: FakeGemini, start: Start) -> None:
     service = await start(image_models=("gemini://?concurrency=2",), gemini_api_key=gemini.key)
     gemini.mode = "hang"
     orders = [await service.generate(CUP, seed=seed) for seed in range(5)]
@@ -191,3 +191,19 @@ async def test_an_engine_that_refuses_is_not_left_alone(gemini: FakeGemini, pain
         answer = await painter.stub.GenerateCartImage(request, timeout=30)
         assert answer.error_reason == "CONTENT_BLOCKED"
     assert len(gemini.requests) == 7
+
+
+async def test_too_many_uploads_at_once_are_refused_with_a_time_to_come_back(service: Service) -> None:
+    data = photo(1500, 1500, "PNG")
+    ends = await asyncio.gather(
+        *(service.upload(data, user_id=f"shopper-{number}") for number in range(150)), return_exceptions=True
+    )
+    refused = [end for end in ends if isinstance(end, grpc.aio.AioRpcError)]
+    taken = [end for end in ends if isinstance(end, pb.UploadBackgroundResponse)]
+    assert len(taken) >= 32
+    assert {end.status for end in taken} == {"success"}
+    assert refused
+    for error in refused:
+        assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert details(error) == ("OVERLOADED", 5.0)
+    assert (await service.upload(data)).status == "success"

@@ -18,6 +18,8 @@ from fakes.process import launched, replica
 from fakes.service import CUP
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from imagegenservice.pb import imagegen_pb2 as pb
+
 WITHIN = 20.0
 
 
@@ -42,7 +44,9 @@ async def test_sigterm_says_not_serving_first_then_finishes_the_drawing_then_end
 ) -> None:
     gemini.mode = "hang"
     async with replica(**paid(gemini, tmp_path, DRAIN_DELAY="1")) as service:
-        health = health_pb2_grpc.HealthStub(service.channel).Watch(health_pb2.HealthCheckRequest(), timeout=30)
+        health = health_pb2_grpc.HealthStub(service.channel).Watch(
+            health_pb2.HealthCheckRequest(), timeout=30
+        )
         assert (await health.read()).status == health_pb2.HealthCheckResponse.SERVING
         waiting = asyncio.create_task(service.generate(CUP, wait=25))
         await gemini.arrived(1)
@@ -71,12 +75,15 @@ async def test_what_takes_longer_than_the_grace_is_handed_back_and_ends_elsewher
         first = await stack.enter_async_context(replica(**settings))
         drawing = await first.generate(CUP)
         await gemini.arrived(1)
-        watching = asyncio.create_task(first.watch(drawing.generation_id))
+        request = pb.WatchImageGenerationRequest(generation_id=drawing.generation_id)
+        watching = first.stub.WatchImageGeneration(request, timeout=60)
+        await anext(aiter(watching))  # the server has taken the call
         first.process.signal(signal.SIGTERM)
         async with asyncio.timeout(WITHIN):
             assert await first.process.ended() == 0
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await watching
+            async for _ in watching:
+                pass
         assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
         second = await stack.enter_async_context(replica(**settings))
         end = await second.ended(drawing.generation_id)

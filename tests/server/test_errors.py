@@ -7,9 +7,8 @@ import logging
 
 import grpc
 import pytest
-from conftest import Start
 from fakes.gemini import FakeGemini
-from fakes.service import CUP, VASE, Service, details, order
+from fakes.service import CUP, VASE, Service, Start, details, order
 from fakes.shop import FakeShop
 
 from imagegenservice.model import Document
@@ -85,9 +84,7 @@ async def test_a_bad_field_fails_and_is_named(service: Service, case: str) -> No
 
 @pytest.mark.parametrize("quantity", [0, -1, 1000, 2**31 - 1, -(2**31)])
 async def test_a_bad_quantity_fails_and_says_what_is_allowed(service: Service, quantity: int) -> None:
-    request = pb.GenerateCartImageRequest(
-        cart_items=[demo_pb2.CartItem(product_id=CUP, quantity=quantity)]
-    )
+    request = pb.GenerateCartImageRequest(cart_items=[demo_pb2.CartItem(product_id=CUP, quantity=quantity)])
     answer = await service.stub.GenerateCartImage(request, timeout=10)
     assert (answer.status, answer.error_reason) == ("failed", "INVALID_QUANTITY")
     assert "between 1 and 999" in answer.error_message
@@ -153,12 +150,19 @@ async def test_no_secret_and_no_shopper_stands_in_the_log(
     gemini.modes.extend(["503", "400-key", "drop", "finish:IMAGE_SAFETY"])
     for seed in range(4):
         await service.generate(
-            CUP, VASE, wait=20, seed=seed, user_id="SECRET-COOKIE", style_preference="SECRET-STYLE",
+            CUP,
+            VASE,
+            wait=20,
+            seed=seed,
+            user_id="SECRET-COOKIE",
+            style_preference="SECRET-STYLE",
             idempotency_key=f"SECRET-IDEMPOTENCY-{seed}",
         )
     await service.upload(b"SECRET-PICTURE", user_id="SECRET-COOKIE")
     await service.generate(CUP, background_image_url="https://x.test/?token=SECRET-TOKEN")
-    logged = json.dumps([{**vars(record), "text": record.getMessage()} for record in caplog.records], default=repr)
+    logged = json.dumps(
+        [{**vars(record), "text": record.getMessage()} for record in caplog.records], default=repr
+    )
     assert "an engine did not draw" in logged
     assert "SECRET" not in logged.upper()
     metrics = service.running.app.core.metrics

@@ -5,13 +5,10 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from conftest import Start
 from fakes.frontend import FakeFrontend
 from fakes.gemini import FakeGemini
-from fakes.service import CUP, VASE, Service, photo
+from fakes.service import CUP, VASE, Service, Start, check_revisions, photo
 from fakes.shop import FakeShop
-from test_cancel import idle
-from test_status_and_watch import check_revisions
 
 from imagegenservice.demo.products import PRODUCTS
 
@@ -137,9 +134,7 @@ async def test_equal_backgrounds_are_one_whoever_uploaded_them(service: Service)
     assert (await service.drawn(CUP, user_id="ann", background_image_url=second.image_url)).from_cache
 
 
-async def test_what_a_fallback_drew_is_not_what_the_next_order_gets(
-    gemini: FakeGemini, start: Start
-) -> None:
+async def test_what_a_fallback_drew_is_not_what_the_next_order_gets(gemini: FakeGemini, start: Start) -> None:
     service = await start(image_models=("gemini://?retries=0", "compositor://"), gemini_api_key=gemini.key)
     gemini.modes.extend(["503", "ok"])
     assert (await service.drawn(CUP)).engine == "compositor"
@@ -190,6 +185,6 @@ async def test_replicas_follow_each_other(gemini: FakeGemini, start: Start, tmp_
     assert {state.status for state in states} == {"completed"}
     # Each replica names its own HTTP door, which shows the same picture.
     assert len({state.image_url.partition("/pictures/")[2] for state in states}) == 1
-    await idle(two)
+    await two.idle()
     assert (await two.generate(CUP)).from_cache
     assert len(gemini.requests) == 1

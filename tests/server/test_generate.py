@@ -9,9 +9,8 @@ import grpc
 import httpx2
 import numpy as np
 import pytest
-from conftest import Start
 from fakes.gemini import FakeGemini
-from fakes.service import CARAFE, CUP, VASE, Service, details, order, photo
+from fakes.service import CARAFE, CUP, VASE, Service, Start, details, order, photo
 from PIL import Image
 
 from imagegenservice.demo.shop import SHOPPER

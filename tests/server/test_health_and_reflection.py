@@ -9,8 +9,7 @@ from pathlib import Path
 
 import grpc
 import pytest
-from conftest import Start
-from fakes.service import CUP, Service
+from fakes.service import CUP, Service, Start
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 SERVICE = "hipstershop.ImageGenerationService"

@@ -7,8 +7,7 @@ import io
 
 import httpx2
 import pytest
-from conftest import Start
-from fakes.service import CUP, Service, photo
+from fakes.service import CUP, Service, Start, photo
 from PIL import Image
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -37,7 +36,11 @@ async def test_metrics_are_there_for_prometheus_and_name_no_shopper(service: Ser
     assert page.status_code == 200
     assert page.headers["content-type"].startswith("text/plain")
     families = {family.name: family for family in text_string_to_metric_families(page.text)}
-    orders = {sample.labels["how"]: sample.value for sample in families["imagegen_orders"].samples if sample.name.endswith("_total")}
+    orders = {
+        sample.labels["how"]: sample.value
+        for sample in families["imagegen_orders"].samples
+        if sample.name.endswith("_total")
+    }
     assert orders == {"queued": 1, "cached": 1}
     assert "SECRET" not in page.text
 
@@ -75,7 +78,15 @@ async def test_a_picture_can_be_asked_for_without_its_body(service: Service) -> 
 @pytest.mark.parametrize("folder", ["pictures", "backgrounds", "secrets", ".."])
 @pytest.mark.parametrize(
     "name",
-    ["0" * 40 + ".jpg", "..%2fstate.sqlite3", "%2e%2e/%2e%2e/etc/passwd", "a" * 40, "A" * 40 + ".jpg", "%00", "x" * 4000],
+    [
+        "0" * 40 + ".jpg",
+        "..%2fstate.sqlite3",
+        "%2e%2e/%2e%2e/etc/passwd",
+        "a" * 40,
+        "A" * 40 + ".jpg",
+        "%00",
+        "x" * 4000,
+    ],
 )
 async def test_every_other_path_is_not_found(service: Service, folder: str, name: str) -> None:
     answer = await get(service, f"/{folder}/{name}")

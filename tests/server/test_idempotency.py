@@ -7,9 +7,8 @@ from pathlib import Path
 
 import grpc
 import pytest
-from conftest import Start
 from fakes.gemini import FakeGemini
-from fakes.service import CUP, VASE, Service, order
+from fakes.service import CUP, VASE, Service, Start, order
 from fakes.shop import FakeShop
 
 
@@ -67,9 +66,7 @@ async def test_two_hundred_equal_calls_at_once_are_one_generation(
     service = await start(state_store=url, image_models=("gemini://",), gemini_api_key=gemini.key)
     gemini.mode = "hang"
     request = order(CUP, user_id="ann", idempotency_key="k")
-    answers = await asyncio.gather(
-        *(service.stub.GenerateCartImage(request, timeout=30) for _ in range(200))
-    )
+    answers = await asyncio.gather(*(service.stub.GenerateCartImage(request, timeout=30) for _ in range(200)))
     assert len({answer.generation_id for answer in answers}) == 1
     await gemini.arrived(1)
     assert service.running.app.studio.drawing == 1

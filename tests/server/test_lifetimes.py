@@ -11,6 +11,8 @@ from imagegenservice.pb import imagegen_pb2 as pb
 
 SECOND = 1 / 86_400
 """A lifetime, in days, that a test outlasts."""
+LONGER = 1.2
+"""Seconds after which it is over, the spare time of pictures included."""
 
 
 async def answers_404(url: str) -> bool:
@@ -19,10 +21,10 @@ async def answers_404(url: str) -> bool:
 
 
 async def test_a_generation_and_its_picture_end_with_their_lifetime(start):
-    service = await start(picture_days=SECOND)
+    service = await start(picture_days=4 * SECOND)
     done = await service.drawn(CUP)
     assert not await answers_404(done.image_url)
-    await asyncio.sleep(1.05)  # the lifetime itself
+    await asyncio.sleep(4 * LONGER)  # the lifetime itself
 
     assert (await service.status(done.generation_id)).status == "not_found"
     await service.running.app.sweep.clear()
@@ -30,9 +32,9 @@ async def test_a_generation_and_its_picture_end_with_their_lifetime(start):
 
 
 async def test_an_expired_picture_is_drawn_again(start):
-    service = await start(picture_days=SECOND)
+    service = await start(picture_days=4 * SECOND)
     first = await service.drawn(CUP)
-    await asyncio.sleep(1.05)
+    await asyncio.sleep(4 * LONGER)
     await service.running.app.sweep.clear()
     again = await service.drawn(CUP)
 
@@ -46,7 +48,7 @@ async def test_an_expired_background_is_not_accepted_any_more(start):
         pb.UploadBackgroundRequest(image_data=base64_of(photo())), timeout=10
     )
     assert uploaded.status == "success"
-    await asyncio.sleep(1.05)
+    await asyncio.sleep(LONGER)
     await service.running.app.sweep.clear()
 
     refused = await service.generate(CUP, background_image_url=uploaded.image_url)
@@ -60,7 +62,7 @@ async def test_a_background_lives_as_long_as_the_order_that_uses_it(start):
         pb.UploadBackgroundRequest(image_data=base64_of(photo())), timeout=10
     )
     ordered = await service.generate(CUP, background_image_url=uploaded.image_url)
-    await asyncio.sleep(1.05)
+    await asyncio.sleep(LONGER)
     await service.running.app.sweep.clear()
 
     assert (await service.ended(ordered.generation_id)).status == "completed"

@@ -8,9 +8,9 @@ import time
 
 import grpc
 import pytest
-from conftest import Start
 from fakes.gemini import FakeGemini
-from fakes.service import CUP, VASE, Service, base64_of, order, photo
+from fakes.patience import until
+from fakes.service import CUP, VASE, Service, Start, base64_of, order, photo
 from fakes.shop import FakeShop
 
 from imagegenservice.pb import demo_pb2
@@ -32,9 +32,7 @@ async def test_an_oversize_message_is_refused_with_a_code_and_the_next_one_is_se
 async def test_the_largest_picture_that_is_allowed_gets_through(service: Service) -> None:
     data = photo() + bytes(BIGGEST - len(photo()))
     plain = base64_of(data)
-    text = "data:image/jpeg;base64," + "\r\n".join(
-        plain[at : at + 76] for at in range(0, len(plain), 76)
-    )
+    text = "data:image/jpeg;base64," + "\r\n".join(plain[at : at + 76] for at in range(0, len(plain), 76))
     answer = await service.stub.UploadBackground(pb.UploadBackgroundRequest(image_data=text), timeout=20)
     assert answer.status == "success", answer.error_message
 
@@ -47,9 +45,7 @@ async def test_one_byte_more_is_refused_in_words(service: Service) -> None:
 async def test_fifty_items_of_999_are_accepted(gemini: FakeGemini, painter: Service) -> None:
     items = [demo_pb2.CartItem(product_id=f"P{number}", quantity=999) for number in range(49)]
     items.append(demo_pb2.CartItem(product_id=CUP, quantity=999))
-    answer = await painter.stub.GenerateCartImage(
-        pb.GenerateCartImageRequest(cart_items=items), timeout=10
-    )
+    answer = await painter.stub.GenerateCartImage(pb.GenerateCartImageRequest(cart_items=items), timeout=10)
     assert answer.status == "processing"
     assert len(answer.products_left_out) == 49
 
@@ -103,9 +99,7 @@ async def test_a_hundred_cancelled_calls_leave_a_service_that_works(
     assert (await painter.drawn(VASE)).status == "completed"
     # What was accepted before its caller left is drawn all the same.
     studio = painter.running.app.studio
-    async with asyncio.timeout(30):
-        while studio.drawing:
-            await asyncio.sleep(0.02)
+    await until(lambda: not studio.drawing)
     assert studio.room == painter.settings.queue_size
 
 

@@ -143,7 +143,7 @@ async def test_ten_times_the_capacity_is_refused_politely_and_nothing_is_lost(tm
             probing.cancel()
             ends = [await service.ended(generation) for generation in seen.taken]
     goodput = rate(drawn)
-    print(
+    print(  # noqa: T201 - figures for whoever runs it
         f"{SECONDS:.0f} s of {10 * CAPACITY:.0f} orders/s for {CAPACITY:.0f} places/s: goodput "
         f"{goodput / CAPACITY:.0%}, {len(seen.taken)} taken, {len(seen.refusals)} refused, p50 "
         f"{seen.percentile(0.5) * 1000:.1f} ms, p99 {seen.percentile(0.99) * 1000:.1f} ms, slowest of "

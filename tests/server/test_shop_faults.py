@@ -6,9 +6,8 @@ import time
 
 import grpc
 import pytest
-from conftest import Start
 from fakes.frontend import FakeFrontend
-from fakes.service import CARAFE, CUP, VASE, Service, details
+from fakes.service import CARAFE, CUP, VASE, Service, Start, details
 from fakes.shop import FakeShop
 
 from imagegenservice.demo.products import PRODUCTS

@@ -7,27 +7,15 @@ import asyncio
 import grpc
 import pytest
 from fakes.gemini import FakeGemini
-from fakes.service import CUP, Service
+from fakes.patience import until
+from fakes.service import CUP, STAGES, Service, check_revisions
 
 from imagegenservice.demo.shop import SHOPPER
 from imagegenservice.pb import imagegen_pb2 as pb
 
-STAGES = ["queued", "gathering", "drawing", "finishing", "storing", "done"]
-
 
 def request(generation_id: str, **fields: object) -> pb.WatchImageGenerationRequest:
     return pb.WatchImageGenerationRequest(generation_id=generation_id, **fields)  # type: ignore[arg-type]
-
-
-def check_revisions(states: list[pb.GetStatusResponse], first: int = 1) -> None:
-    """Every revision once and in order, never backwards, and one end."""
-    assert [state.revision for state in states] == list(range(first, first + len(states)))
-    assert [state.progress for state in states] == sorted(state.progress for state in states)
-    order = [STAGES.index(state.stage) for state in states]
-    assert order == sorted(order)
-    assert [state.status for state in states[:-1]] == ["processing"] * (len(states) - 1)
-    assert states[-1].status in {"completed", "failed"}
-    assert states[-1].stage == "done"
 
 
 async def test_a_status_says_all_that_the_order_said(service: Service) -> None:
@@ -114,9 +102,7 @@ async def test_a_watcher_that_leaves_leaves_nothing_behind(gemini: FakeGemini, p
     bulletin = painter.running.app.core.generator._bulletin
     assert answer.generation_id in bulletin._topics
     call.cancel()
-    async with asyncio.timeout(5):
-        while bulletin._topics:
-            await asyncio.sleep(0.01)
+    await until(lambda: not bulletin._topics)
     gemini.release.set()
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import io
 
 import httpx2
 import numpy as np
 import pytest
-from conftest import Start
-from fakes.service import CUP, Service, base64_of, photo
+from fakes.gemini import FakeGemini
+from fakes.service import CUP, Service, Start, base64_of, photo
 from PIL import Image
 
 from imagegenservice.pb import imagegen_pb2 as pb
@@ -179,3 +180,20 @@ async def test_a_picture_of_a_drawing_is_no_background(service: Service) -> None
     drawn = await service.drawn(CUP)
     answer = await service.generate(CUP, background_image_url=drawn.image_url)
     assert answer.error_reason == "URL_NOT_ALLOWED"
+
+
+async def test_a_background_lasts_until_what_waits_with_it_is_drawn(gemini: FakeGemini, start: Start) -> None:
+    service = await start(
+        image_models=("gemini://?concurrency=1",), gemini_api_key=gemini.key, background_days=1 / 86_400
+    )
+    gemini.mode = "hang"
+    await service.generate(CUP)
+    await gemini.arrived(1)
+    uploaded = await service.upload(photo())
+    waiting = await service.generate(CUP, background_image_url=uploaded.image_url)
+    await asyncio.sleep(1.05)  # the lifetime itself
+    await service.running.app.sweep.clear()
+    late = await service.generate(CUP, background_image_url=uploaded.image_url, seed=1)
+    assert late.error_reason == "URL_NOT_ALLOWED"
+    gemini.release.set()
+    assert (await service.ended(waiting.generation_id)).status == "completed"

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from imagegenservice.demo.pictures import jpeg
 from imagegenservice.imaging.colour import to_linear, to_srgb8
 from imagegenservice.imaging.cutout import Cutout, cut_out
 
@@ -208,6 +209,50 @@ def test_an_even_shadow_with_a_firm_edge_is_no_product_either():
     assert placed(cutout, cutout.shadow, staged)[beside].mean() < 0.75
 
 
+def wire_rack() -> Staged:
+    """Grey wires, 7 pixels wide, crossing over a table that lies partly in shadow."""
+
+    def bars(x, y):
+        upright = ((x - 90) % 50 < 7) & (x > 90) & (x < 400) & (y > 100) & (y < 388)
+        across = ((y - 100) % 60 < 7) & (y > 100) & (y < 388) & (x > 90) & (x < 397)
+        return upright | across
+
+    return stage(coverage(bars), (0.09, 0.09, 0.09))
+
+
+def test_wire_goods_are_no_glass():
+    staged = wire_rack()
+    cutout = cut_out(staged.picture)
+    found = placed(cutout, cutout.alpha, staged)
+    gaps = cv2.dilate(staged.alpha, np.ones((9, 9))) == 0
+    assert (cutout.through == 1).all()
+    assert found[staged.alpha > 0.99].mean() > 0.9
+    assert found[gaps].mean() < 0.02
+
+
+def grainy_contact_shadow() -> Staged:
+    """A red cylinder whose dark, noisy shadow takes some of its colour next to it."""
+    body = coverage(lambda x, y: (abs(x - 220) < 90) & (y > 120) & (y < 330))
+    near = cv2.GaussianBlur(body, (0, 0), 14)
+    shade = 0.75 * np.clip(2 * near, 0, 1) * (np.mgrid[0:SIZE, 0:SIZE][0] > 250)
+    shade = cv2.GaussianBlur(shade.astype(np.float32), (0, 0), 6)
+    speckles = cv2.GaussianBlur(np.random.default_rng(2).normal(0, 1, (SIZE, SIZE)), (0, 0), 1.5)
+    bounce = 1 - shade[..., None] * np.array([0.9, 1.08, 1.08])
+    table = lit_table() * bounce * (1 + 0.2 * shade * speckles)[..., None]
+    colour = (0.4, 0.03, 0.02)
+    light = table * (1 - body[..., None]) + np.array(colour) * body[..., None]
+    return Staged(photographed(np.clip(light, 0, 1)), body, colour)
+
+
+def test_no_scrap_of_a_dark_grainy_contact_shadow_is_kept():
+    staged = grainy_contact_shadow()
+    cutout = cut_out(staged.picture)
+    found = placed(cutout, cutout.alpha, staged)
+    beside = cv2.dilate(staged.alpha, np.ones((5, 5))) == 0
+    assert found[beside].sum() < 250  # pixels, of some 38000
+    assert found[staged.alpha > 0.99].mean() > 0.98
+
+
 def glass_tumbler() -> Staged:
     body = coverage(lambda x, y: (abs(x - 240) < 90) & (y > 100) & (y < 380))
     edge = np.clip(body * (1 - cv2.GaussianBlur(body, (0, 0), 5)) * 2.8, 0, 1)
@@ -246,6 +291,28 @@ def test_an_opaque_product_lets_nothing_through_by_itself():
     cutout = cut_out(stage(coverage(BALL), (0.03, 0.03, 0.03)).picture)
     assert (cutout.through == 1).all()
     assert (cutout.glow == 0).all()
+
+
+def sample(product: str) -> np.ndarray:
+    coded = cv2.imdecode(np.frombuffer(jpeg(product), np.uint8), cv2.IMREAD_COLOR)
+    return cv2.cvtColor(coded, cv2.COLOR_BGR2RGB)
+
+
+def test_the_sample_carafe_is_glass_with_a_solid_stopper():
+    cutout = cut_out(sample("CARAFE-CORK03"))
+    x0, y0, x1, y1 = cutout.box
+    middle, upper = (x0 + x1) // 2, y0 + (y1 - y0) // 9
+    assert cutout.kind == "cut"
+    assert cutout.alpha[y0 + (y1 - y0) * 6 // 10, middle] < 0.1
+    assert cutout.alpha[upper, middle] > 0.9
+
+
+def test_one_sees_between_the_wires_of_the_sample_spectacles():
+    cutout = cut_out(sample("SPECS-ROUND05"))
+    x0, y0, x1, y1 = cutout.box
+    assert cutout.kind == "cut"
+    assert cutout.alpha[y0:y1, x0:x1].mean() < 0.25
+    assert x1 - x0 > 600  # both temples are there to their ends
 
 
 def noise(shape: tuple[int, ...]) -> np.ndarray:

@@ -19,7 +19,9 @@ RESULT = Result(
 )
 
 
-def mark(brief: Brief = BRIEF, background: str = "", owner: str = "", engines: tuple[str, ...] = ("e",)) -> str:
+def mark(
+    brief: Brief = BRIEF, background: str = "", owner: str = "", engines: tuple[str, ...] = ("e",)
+) -> str:
     return fingerprint(brief, background, owner, engines)
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -106,3 +107,9 @@ async def test_bytes_that_no_record_names_are_removed_and_others_stay(gallery, s
 async def test_young_strays_are_left_alone(gallery, storage):
     await storage.put(f"pictures/{'0' * 40}.jpg", b"being stored at this moment", "image/jpeg")
     assert await gallery.remove_strays("pictures/", now() - LONG, 10) == 0
+
+
+async def test_many_orders_of_one_picture_at_once_all_hold_it(gallery):
+    asset = await gallery.keep(PICTURE, now() + LONG)
+    held = await asyncio.gather(*(gallery.renew(asset, now() + 2 * LONG) for _ in range(200)))
+    assert all(held)

@@ -5,8 +5,9 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import replace
+
+from fakes.patience import until
 
 from imagegenservice.adapters.state_store.memory import Memory
 from imagegenservice.errors import Unavailable
@@ -26,12 +27,6 @@ class Moody(Memory):
         if self.away:
             raise Unavailable
         return await super().replace(document)
-
-
-async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not true():
-            await asyncio.sleep(0.005)
 
 
 async def lease_of(store: Memory, holder: str) -> Document:

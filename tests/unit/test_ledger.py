@@ -23,6 +23,18 @@ async def outcomes(store: Records) -> list[str]:
     return [call.outcome for call in (await store.get("g1")).ledger]
 
 
+async def decline(ledger: Ledger) -> None:
+    async with ledger.paid_call("e") as slot:
+        slot.declined("429")
+        raise EngineAway
+
+
+async def answer_and_fail(ledger: Ledger) -> None:
+    async with ledger.paid_call("e") as slot:
+        slot.answered()
+        raise RuntimeError("no picture")
+
+
 def call(outcome: str) -> PaidCall:
     return PaidCall.model_validate({"id": outcome, "engine": "e", "started_at": now(), "outcome": outcome})
 
@@ -48,9 +60,7 @@ async def test_a_declined_call_costs_nothing_and_another_may_be_made() -> None:
     store = records()
     ledger = await opened(store)
     with pytest.raises(EngineAway):
-        async with ledger.paid_call("e") as slot:
-            slot.declined("429")
-            raise EngineAway
+        await decline(ledger)
     assert ledger.may_pay
     async with ledger.paid_call("e") as slot:
         slot.answered()
@@ -82,9 +92,7 @@ async def test_an_error_after_the_answer_stays_itself() -> None:
     store = records()
     ledger = await opened(store)
     with pytest.raises(RuntimeError, match="no picture"):
-        async with ledger.paid_call("e") as slot:
-            slot.answered()
-            raise RuntimeError("no picture")
+        await answer_and_fail(ledger)
     assert await outcomes(store) == ["answered"]
 
 
@@ -142,7 +150,7 @@ async def test_the_outcome_is_stored_although_the_generation_was_cancelled_meanw
     ledger = await opened(store)
     async with ledger.paid_call("e") as slot:
         other = await store.claim("g1")
-        await other.change(lambda order: finished(order))
+        await other.change(finished)
         slot.answered()
     assert await outcomes(store) == ["answered"]
 

@@ -132,7 +132,12 @@ def test_without_prefixes_nothing_is_allowed() -> None:
         *("::", "::1", "fe80::1", "fc00::1", "fd00:ec2::254", "ff02::1", "2001:db8::1", "fec0::1"),
         *("::ffff:127.0.0.1", "::ffff:a9fe:a9fe", "::127.0.0.1", "::7f00:1"),
         *("2002:7f00:1::", "2002:a9fe:a9fe::1", "64:ff9b::7f00:1", "64:ff9b::169.254.169.254"),
-        *("64:ff9b:1::a00:1", "2001:0:1:1:1:1:80ff:fffe", "2606:4700::5efe:7f00:1", "2606:4700::200:5efe:a00:1"),
+        *(
+            "64:ff9b:1::a00:1",
+            "2001:0:1:1:1:1:80ff:fffe",
+            "2606:4700::5efe:7f00:1",
+            "2606:4700::200:5efe:a00:1",
+        ),
     ],
 )
 def test_an_address_inside_is_not_public_however_it_is_wrapped(address: str) -> None:
