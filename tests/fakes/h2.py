@@ -36,7 +36,7 @@ def head(path: str) -> bytes:
         ":path": path,
         ":authority": "test",
         "content-type": "application/grpc",
-        "te": "trailers",
+        "te": "trailers",  # codespell:ignore te
     }
     return b"".join(b"\x00" + _text(name) + _text(value) for name, value in pairs.items())
 

@@ -78,9 +78,8 @@ async def test_many_large_uploads_at_once_are_all_taken_within_the_memory_of_a_p
                 try:
                     return (await service.stub.UploadBackground(request, timeout=60)).status
                 except grpc.aio.AioRpcError as exc:
-                    # On a slow machine the line is too long for some; they come back, as they are told to.
-                    assert details(exc) == ("OVERLOADED", 1.0)
-                    await asyncio.sleep(1)
+                    # On a slow machine the line is too long for some; they come back when they are told to.
+                    await asyncio.sleep(details(exc)[1] or 1e9)
 
         answers = await asyncio.gather(*(upload(number) for number in range(UPLOADS)))
         took = time.monotonic() - begin

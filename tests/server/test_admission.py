@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import grpc
@@ -12,6 +12,7 @@ import httpx2
 import pytest
 from conftest import Start
 from fakes.gemini import FakeGemini
+from fakes.patience import until
 from fakes.service import CUP, VASE, Service, base64_of, details, order, photo
 from fakes.shop import FakeShop
 
@@ -26,9 +27,7 @@ async def waiting(service: Service, count: int, **fields: str) -> AsyncIterator[
         service.stub.GenerateCartImage(order(CUP, wait=30, seed=seed, **fields), timeout=40)
         for seed in range(count)
     ]
-    async with asyncio.timeout(10):
-        while service.running.app.studio.drawing < count:
-            await asyncio.sleep(0.01)
+    await until(lambda: service.running.app.studio.drawing >= count)
     try:
         yield
     finally:
@@ -45,12 +44,6 @@ async def refusal(call: object) -> grpc.aio.AioRpcError:
     assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert details(caught.value) == ("OVERLOADED", 1.0)
     return caught.value
-
-
-async def soon(done: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not done():
-            await asyncio.sleep(0.01)
 
 
 async def metric(service: Service, line: str) -> float:
@@ -76,7 +69,7 @@ async def test_one_call_more_than_there_is_room_for_is_refused_at_once(
         await refusal(service.status("0" * 32))
         assert await service.health() == "SERVING"
         assert await metric(service, 'imagegen_places_taken{kind="call"}') == 3
-    await soon(lambda: service.running.admission.here("call") == 0)
+    await until(lambda: service.running.admission.here("call") == 0)
     assert (await service.status("0" * 32)).status == "not_found"
     refused = 'imagegen_refused_total{bound="all",method="%s"}'
     assert await metric(service, refused % "GenerateCartImage") == 1
@@ -90,7 +83,7 @@ async def test_one_shopper_cannot_take_all_the_room(start: Start, hung: dict[str
         await refusal(service.status("0" * 32, "ann"))
         assert (await service.generate(VASE, user_id="bob")).status == "processing"
         assert (await service.generate(VASE)).status == "processing"
-    await soon(lambda: service.running.admission.here("call") == 0)
+    await until(lambda: service.running.admission.here("call") == 0)
     assert (await service.status("0" * 32, "ann")).status == "not_found"
 
 
@@ -104,18 +97,18 @@ async def test_watches_have_a_bound_of_their_own(start: Start, hung: dict[str, o
 
     calls = [watch("ann"), watch("ann")]
     for call in calls:
-        assert (await call.read()).status == "processing"  # type: ignore[union-attr]
+        assert (await call.read()).status == "processing"
     await refusal(watch("ann").read())
     calls += [watch(), watch()]
     for call in calls[2:]:
-        assert (await call.read()).status == "processing"  # type: ignore[union-attr]
+        assert (await call.read()).status == "processing"
     await refusal(watch().read())
     assert (await service.status(answer.generation_id)).status == "processing"
     for call in calls:
         call.cancel()
-    await soon(lambda: service.running.admission.here("stream") == 0)
+    await until(lambda: service.running.admission.here("stream") == 0)
     last = watch("ann")
-    assert (await last.read()).status == "processing"  # type: ignore[union-attr]
+    assert (await last.read()).status == "processing"
     last.cancel()
 
 
@@ -141,24 +134,24 @@ class Slow:
 async def test_the_line_for_uploads_has_an_end(start: Start) -> None:
     service = await start(max_uploads=1)
     slow = [Slow(service) for _ in range(65)]
-    await soon(lambda: service.running.admission.here("upload") == 65)
+    await until(lambda: service.running.admission.here("upload") == 65)
     request = pb.UploadBackgroundRequest(image_data=base64_of(photo()))
     await refusal(service.stub.UploadBackground(request, timeout=10))
     assert (await service.status("0" * 32)).status == "not_found"
     for upload in slow:
         upload.call.cancel()
-    await soon(lambda: service.running.admission.here("upload") == 0)
+    await until(lambda: service.running.admission.here("upload") == 0)
     assert (await service.upload(photo())).status == "success"
 
 
 async def test_whoever_leaves_the_line_holds_no_place_in_it(start: Start) -> None:
     service = await start(max_uploads=1)
     first, second = Slow(service), Slow(service)
-    await soon(lambda: service.running.admission.here("upload") == 2)
+    await until(lambda: service.running.admission.here("upload") == 2)
     second.call.cancel()
-    await soon(lambda: service.running.admission.here("upload") == 1)
+    await until(lambda: service.running.admission.here("upload") == 1)
     third = asyncio.create_task(service.upload(photo()))
-    await soon(lambda: service.running.admission.here("upload") == 2)
+    await until(lambda: service.running.admission.here("upload") == 2)
     first.call.cancel()
     assert (await third).status == "success"
 
@@ -202,7 +195,7 @@ async def test_with_the_queue_full_the_shop_is_asked_for_a_few_orders_only(
     shop.modes["GetProduct"] = "hang"
     asked = shop.calls.count("GetProduct")
     looked_at = [asyncio.create_task(service.generate(VASE, seed=seed)) for seed in range(8)]
-    await soon(lambda: shop.calls.count("GetProduct") == asked + 8)
+    await until(lambda: shop.calls.count("GetProduct") == asked + 8)
     begin = time.monotonic()
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await service.generate(VASE, seed=9)

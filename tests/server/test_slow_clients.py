@@ -13,6 +13,7 @@ import httpx2
 from conftest import Start
 from fakes import h2
 from fakes.gemini import FakeGemini
+from fakes.patience import until
 from fakes.service import CUP, Service
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -42,9 +43,7 @@ async def hasty(service: Service) -> AsyncIterator[tuple[int, Admission]]:
 
 
 async def soon_empty(admission: Admission, kind: str) -> None:
-    async with asyncio.timeout(5):
-        while admission.here(kind):
-            await asyncio.sleep(0.01)
+    await until(lambda: not admission.here(kind), 5)
 
 
 async def status_of(connection: h2.Connection) -> bytes:
@@ -89,9 +88,7 @@ async def test_a_watch_that_nobody_reads_is_dropped_with_a_code(gemini: FakeGemi
             h2.frame(h2.HEADERS, h2.END_HEADERS, 1, h2.head(f"{SERVICE}/WatchImageGeneration")),
             h2.frame(h2.DATA, h2.END_STREAM, 1, h2.message(request)),
         )
-        async with asyncio.timeout(5):
-            while not admission.here("stream"):
-                await asyncio.sleep(0.01)
+        await until(lambda: admission.here("stream"), 5)
         await soon_empty(admission, "stream")
         # What it is told as soon as it reads again.
         connection.send(h2.frame(h2.WINDOW, 0, 1, struct.pack(">I", 1 << 20)))
