@@ -30,6 +30,9 @@ test: setup ## Run the whole test suite
 crash: setup ## Kill and stop the service at every named point (ROUNDS=200, SEED=…, STORES=sqlite,firestore)
 	PYTHONPATH=.:tests:tests/crash $(BIN)/python tests/crash/run.py --rounds $(or $(ROUNDS),200) $(if $(SEED),--seed $(SEED)) $(if $(STORES),--stores $(STORES))
 
+overload: setup ## Order ten times more than can be drawn, for 30 seconds, and print the figures
+	OVERLOAD_SECONDS=30 $(BIN)/python -m pytest -q -s tests/server/test_overload.py
+
 lint: setup ## Look for faults without running anything
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -58,4 +61,4 @@ LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-annotat
 clean: ## Remove what was made
 	rm -rf $(VENV) data build .mypy_cache .ruff_cache .pytest_cache demo-picture.*
 
-.PHONY: help setup demo run test crash lint type format proto docs lock clean
+.PHONY: help setup demo run test crash overload lint type format proto docs lock clean

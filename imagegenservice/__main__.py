@@ -15,6 +15,7 @@ from .app import App, open_app
 from .errors import ConfigurationError, ImageGenError
 from .logs import configure_logging
 from .servers import grpc_server, http_server
+from .servers.admission import Admission, Bounds
 from .settings import Settings, load
 from .telemetry import open_tracing
 
@@ -29,6 +30,7 @@ class Running:
     grpc: grpc_server.GrpcServer
     http_port: int
     readiness: http_server.Readiness
+    admission: Admission
 
 
 @asynccontextmanager
@@ -37,19 +39,21 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
     async with open_tracing(settings), open_app(settings) as app:
         core = app.core
         readiness = http_server.Readiness()
-        pages = http_server.application(core.gallery, core.metrics, readiness, app.neighbours)
+        admission = Admission(Bounds.of(settings), core.metrics)
+        pages = http_server.application(core.gallery, core.metrics, readiness, app.neighbours, admission)
         async with http_server.serve(pages, settings.host, settings.http_port) as http_port:
             if not settings.public_url:
                 core.gallery.public_url = f"http://127.0.0.1:{http_port}"
             async with grpc_server.serve(
                 core,
+                admission,
                 settings.host,
                 settings.port,
                 max_upload_bytes=settings.max_upload_bytes,
                 reflect=settings.enable_reflection,
             ) as server:
                 log.info("serving", extra={"grpc_port": server.port, "http_port": http_port})
-                yield Running(app, server, http_port, readiness)
+                yield Running(app, server, http_port, readiness, admission)
 
 
 async def drain(service: Running, settings: Settings) -> None:

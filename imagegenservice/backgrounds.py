@@ -57,6 +57,7 @@ class Backgrounds:
     async def upload(self, text: str, owner: str) -> Background:
         """Take a picture in. Raises PictureRefused, Overloaded, Unavailable."""
         data = await asyncio.to_thread(decode_base64, text, self._max_bytes)
+        del text  # megabytes that nobody needs while the picture is decoded
         return await self.take_in(data, owner)
 
     async def take_in(self, data: bytes, owner: str) -> Background:

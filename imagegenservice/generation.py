@@ -93,12 +93,13 @@ class Generator:
         with span("accept"):
             if order.idempotency_key and (earlier := await self._replay(order, owner)) is not None:
                 return earlier
-            with span("gather"):
-                gathered = await self._gatherer.gather(order, owner)
-            generation = self._new(gathered, owner, trace)
-            result = await self._finished_before(generation)
-            if result is None:
-                self._studio.reserve(generation.id, owner)
+            with self._studio.look(owner):
+                with span("gather"):
+                    gathered = await self._gatherer.gather(order, owner)
+                generation = self._new(gathered, owner, trace)
+                result = await self._finished_before(generation)
+                if result is None:
+                    self._studio.reserve(generation.id, owner)
             try:
                 return await self._store(order, generation, result)
             except BaseException:

@@ -11,13 +11,13 @@ from typing import Final
 
 from .errors import InvalidInput
 from .model import RATIOS, CartLine
-from .text import clean
+from .text import clean, fits
+from .url_guard import MAX_URL
 
 MAX_ITEMS: Final = 50
 MAX_QUANTITY: Final = 999
 MAX_STYLE: Final = 64
 MAX_USER_ID: Final = 256
-MAX_URL: Final = 2048
 MAX_KEY: Final = 255
 MAX_WAIT: Final = 60.0
 
@@ -77,7 +77,7 @@ def check_order(
 
 def check_user_id(user_id: str) -> str:
     """A user_id is opaque: whatever the shop's cookie holds, within its length. Raises InvalidInput."""
-    if len(user_id) > MAX_USER_ID:
+    if not fits(user_id, MAX_USER_ID):
         raise InvalidInput("user_id", f"at most {MAX_USER_ID} characters")
     return user_id
 
@@ -115,7 +115,7 @@ def cart_lines(lines: Sequence[CartLine]) -> tuple[CartLine, ...]:
 
 
 def _style(style: str) -> str:
-    if len(style) > MAX_STYLE:
+    if not fits(style, MAX_STYLE):
         raise InvalidInput("style_preference", f"at most {MAX_STYLE} characters")
     return clean(style, MAX_STYLE).lower() or "modern"
 

@@ -134,6 +134,18 @@ class Settings(BaseSettings):
         "slot takes 16 bytes a pixel: see docs/memory.md.",
     )
 
+    # Admission
+    max_calls: int = Field(
+        1000, ge=1, description="Calls at once, waiting ones included; as many requests of the HTTP port."
+    )
+    max_streams: int = Field(2000, ge=1, description="WatchImageGeneration calls at once.")
+    max_uploads: int = Field(
+        2, ge=1, description="Uploads read and handled at once; up to 64 more wait for their turn."
+    )
+    owner_calls: int = Field(
+        50, ge=1, description="Calls at once of one shopper, and watches; anonymous callers share the others."
+    )
+
     # Running
     drain_timeout: float = Field(
         25, ge=0, description="Seconds for running drawings after SIGTERM; the rest is handed back."

@@ -6,7 +6,8 @@ import asyncio
 import logging
 import secrets
 from collections import Counter
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterator
+from contextlib import contextmanager
 
 from .drawing import Carrier, Tools
 from .errors import Cancelled, ImageGenError, Overloaded, ServiceError, Unavailable
@@ -14,6 +15,9 @@ from .logs import short
 from .records import FREE, Claim, HeldByAnother
 
 log = logging.getLogger(__name__)
+
+LOOKED_AT = 8
+"""Orders that are looked at together while the queue is full: what is finished already needs no place."""
 
 
 class Studio:
@@ -32,6 +36,7 @@ class Studio:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._carriers: dict[str, Carrier] = {}
         self._draining = False
+        self._looked_at = 0
         tools.metrics.watch_queue("held", lambda: len(self._owners))
         tools.metrics.watch_queue("waiting", lambda: tools.turns.waiting)
 
@@ -49,8 +54,29 @@ class Studio:
         """True while this process works on it, or is about to."""
         return generation_id in self._owners
 
+    @contextmanager
+    def look(self, owner: str) -> Iterator[None]:
+        """
+        Look at an order, which may turn out to need no place.
+
+        While there is none, only a few are looked at, so that the shop is spared what would be refused.
+        Raises Overloaded, Unavailable.
+        """
+        if self._looked_at >= LOOKED_AT:
+            self._refuse_without_a_place(owner)
+        self._looked_at += 1
+        try:
+            yield
+        finally:
+            self._looked_at -= 1
+
     def reserve(self, generation_id: str, owner: str) -> None:
         """Take a place. Raises Overloaded when none is left, or none for this owner; Unavailable."""
+        self._refuse_without_a_place(owner)
+        self._owners[generation_id] = owner
+        self._per_owner[owner] += 1
+
+    def _refuse_without_a_place(self, owner: str) -> None:
         if self._draining:
             raise Unavailable("The service is shutting down. Please try again.")
         if len(self._owners) >= self._size:
@@ -59,8 +85,6 @@ class Studio:
             raise Overloaded(
                 f"{self._owner_size} generations of this shopper are waiting. Please try again later."
             )
-        self._owners[generation_id] = owner
-        self._per_owner[owner] += 1
 
     def release(self, generation_id: str) -> None:
         """Give a place back."""

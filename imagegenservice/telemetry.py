@@ -81,6 +81,10 @@ class Metrics:
             "imagegen_paid_calls_total", "Calls that cost money.", ["engine", "outcome"], registry=on
         )
         self.uploads = Counter("imagegen_uploads_total", "Backgrounds.", ["status", "reason"], registry=on)
+        self.refused = Counter(
+            "imagegen_refused_total", "Calls that had no place.", ["method", "bound"], registry=on
+        )
+        self.places = Gauge("imagegen_places_taken", "What is here at once.", ["kind"], registry=on)
         self.queue = Gauge("imagegen_queue", "Generations held here.", ["state"], registry=on)
         self.breakers = Gauge(
             "imagegen_breaker_open", "1 while an engine is left alone.", ["engine"], registry=on
@@ -129,6 +133,10 @@ class Metrics:
         """Show who is away."""
         for name, breaker in breakers.items():
             self.away.labels(name).set_function(partial(_away, breaker))
+
+    def watch_places(self, kind: str, count: Callable[[], float]) -> None:
+        """Show what *count* says whenever somebody looks."""
+        self.places.labels(kind).set_function(count)
 
     def watch_breaker(self, engine: str, breaker: Breaker) -> None:
         """Show whether this engine is left alone."""

@@ -33,7 +33,10 @@ class AdapterUrl:
     @classmethod
     def parse(cls, text: str) -> Self:
         """Raises ConfigurationError for anything but scheme://…, and for a secret in the URL."""
-        parts = urlsplit(text)
+        try:
+            parts = urlsplit(text)
+        except ValueError:
+            raise ConfigurationError(f"{text!r} is not of the form scheme://…") from None
         if not parts.scheme or "://" not in text:
             raise ConfigurationError(f"{text!r} is not of the form scheme://…")
         if "@" in parts.netloc:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Final, Self
 
 import httpx2
@@ -33,8 +34,9 @@ class Fetcher:
         """Open the connection pool for the time of the block."""
         limits = httpx2.Limits(max_connections=32, max_keepalive_connections=8)
         # Without a proxy or netrc of the environment: the guard has decided where to connect.
+        forgetful = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
         async with httpx2.AsyncClient(
-            follow_redirects=False, limits=limits, timeout=TIMEOUT, trust_env=False
+            follow_redirects=False, limits=limits, timeout=TIMEOUT, trust_env=False, cookies=forgetful
         ) as client:
             yield cls(client, max_bytes)
 
@@ -47,7 +49,8 @@ class Fetcher:
         with call_out("web" if host else "pictures", "GET") as call:
             call.set("http.request.method", "GET")
             # A trace is our shop's own business: no word of it to foreign hosts.
-            own = {"host": host} if host else headers()
+            # Nor a second use of a connection: another name at this address has another certificate.
+            own = {"host": host, "connection": "close"} if host else headers()
             try:
                 async with asyncio.timeout(TIMEOUT):
                     return await self._get(url, own, host.partition(":")[0])
@@ -79,26 +82,37 @@ class Fetcher:
         return bytes(chunks)
 
 
-class GuardedWeb(Web):
-    """Fetches what the guard allows, at an address that the guard has seen."""
+async def _resolve(target: Target) -> Sequence[str]:
+    found = await asyncio.get_running_loop().getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
+    return [str(entry[4][0]) for entry in found]
 
-    def __init__(self, fetcher: Fetcher, guard: UrlGuard) -> None:
+
+class GuardedWeb(Web):
+    """Fetches what the guard allows, at an address that the guard has seen; names are looked up once."""
+
+    def __init__(
+        self,
+        fetcher: Fetcher,
+        guard: UrlGuard,
+        resolve: Callable[[Target], Awaitable[Sequence[str]]] = _resolve,
+    ) -> None:
         self._fetcher = fetcher
         self._guard = guard
+        self._resolve = resolve
 
     async def fetch(self, url: str) -> bytes:
         target = self._guard.check(url)
-        address = self._guard.choose(await _resolve(target))
-        host = target.host if target.port in {80, 443} else f"{target.host}:{target.port}"
-        return await self._fetcher.get(target.at(address), host=host)
+        try:
+            async with asyncio.timeout(TIMEOUT):
+                address = self._guard.choose(await self._look_up(target))
+                return await self._fetcher.get(target.at(address), host=target.authority)
+        except TimeoutError as exc:
+            raise Unavailable("The picture's server did not answer. Please try again.") from exc
 
-
-async def _resolve(target: Target) -> list[str]:
-    try:
-        async with asyncio.timeout(TIMEOUT / 2):
-            found = await asyncio.get_running_loop().getaddrinfo(
-                target.host, target.port, type=socket.SOCK_STREAM
-            )
-    except (OSError, TimeoutError) as exc:
-        raise Unavailable("The picture's server cannot be found at the moment. Please try again.") from exc
-    return [str(entry[4][0]) for entry in found]
+    async def _look_up(self, target: Target) -> Sequence[str]:
+        try:
+            async with asyncio.timeout(TIMEOUT / 2):
+                return await self._resolve(target)
+        except (OSError, UnicodeError, TimeoutError) as exc:
+            text = "The picture's server cannot be found at the moment. Please try again."
+            raise Unavailable(text) from exc

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Final, NoReturn, TypeAlias, cast
 
 import grpc
@@ -18,7 +16,7 @@ from google.protobuf.message import Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
-from ..errors import ImageGenError, Malformed, Overloaded, TookTooLong
+from ..errors import ImageGenError, Malformed, TookTooLong
 from ..telemetry import Metrics
 from .grpc_call import REQUEST_ID, ObservedCall
 
@@ -32,10 +30,6 @@ Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Request: TypeAlias = Any
 """A message of the method's own type, or _Broken."""
 
-AT_ONCE: Final = 2000
-UPLOADS_AT_ONCE: Final = 32
-"""Calls of one method at the same time. An upload holds megabytes, others next to nothing."""
-
 DOMAIN: Final = "imagegenservice"
 _OWN: Final = "/hipstershop."
 
@@ -45,12 +39,11 @@ class _Broken:
 
 
 class EveryCall(grpc.aio.ServerInterceptor):
-    """Bounds, measures and translates; health and reflection pass by."""
+    """Ends in time, measures and translates; health and reflection pass by."""
 
     def __init__(self, metrics: Metrics, hash_owner: Callable[[str], str]) -> None:
         self._metrics = metrics
         self._hash_owner = hash_owner
-        self._under_way: Counter[str] = Counter()
 
     async def intercept_service(
         self,
@@ -77,8 +70,7 @@ class EveryCall(grpc.aio.ServerInterceptor):
                     observed.arrived(request, context)
                     _check(request)
                     async with asyncio.timeout(TIMEOUT + _waits(request)):
-                        with self._place(observed.name):
-                            observed.answer = await inner(request, context)
+                        observed.answer = await inner(request, context)
                         return observed.answer
                 except BaseException as exc:  # noqa: BLE001 - each becomes a status, or goes on
                     await _abort(context, observed, exc)
@@ -91,23 +83,12 @@ class EveryCall(grpc.aio.ServerInterceptor):
                 try:
                     observed.arrived(request, context)
                     _check(request)
-                    with self._place(observed.name):
-                        async for observed.answer in inner(request, context):
-                            yield observed.answer
+                    async for observed.answer in inner(request, context):
+                        yield observed.answer
                 except BaseException as exc:  # noqa: BLE001 - as above
                     await _abort(context, observed, exc)
 
         return call
-
-    @contextmanager
-    def _place(self, name: str) -> Iterator[None]:
-        if self._under_way[name] >= (UPLOADS_AT_ONCE if name == "UploadBackground" else AT_ONCE):
-            raise Overloaded("Too many calls at the moment. Please try again later.")
-        self._under_way[name] += 1
-        try:
-            yield
-        finally:
-            self._under_way[name] -= 1
 
 
 def _tolerant(decode: Callable[[bytes], Any]) -> Callable[[bytes], Any]:

@@ -24,6 +24,8 @@ from ..pb import imagegen_pb2_grpc as pb_grpc
 from ..spans import traceparent
 from ..telemetry import Metrics
 from . import grpc_messages as messages
+from .admission import Admission
+from .grpc_admission import GrpcAdmission
 from .grpc_interceptor import EveryCall
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
@@ -146,11 +148,12 @@ class GrpcServer:
 
 @asynccontextmanager
 async def serve(
-    core: Core, host: str, port: int, *, max_upload_bytes: int, reflect: bool
+    core: Core, admission: Admission, host: str, port: int, *, max_upload_bytes: int, reflect: bool
 ) -> AsyncIterator[GrpcServer]:
     """Serve until the block ends. Raises OSError when the port is taken."""
     server = grpc.aio.server(
-        interceptors=[EveryCall(core.metrics, core.keyring.owner)], options=_options(max_upload_bytes)
+        interceptors=[GrpcAdmission(admission), EveryCall(core.metrics, core.keyring.owner)],
+        options=_options(max_upload_bytes),
     )
     pb_grpc.add_ImageGenerationServiceServicer_to_server(ImageGenerationServicer(core), server)
     health_servicer = health.aio.HealthServicer()
@@ -178,8 +181,17 @@ def _options(max_upload_bytes: int) -> list[tuple[str, int]]:
         ("grpc.max_receive_message_length", max_upload_bytes * 3 // 2 + 64 * 1024),
         # A frontend's connection carries the watches of many shoppers; calls behind the limit hang.
         ("grpc.max_concurrent_streams", 1000),
+        # Uploads wait at the client for their turn. Guessed windows would let them in, megabytes each.
+        ("grpc.http2.bdp_probe", 0),
+        # A client that is silent in the middle of the handshake, or does not answer a ping, is dropped.
+        ("grpc.server_handshake_timeout_ms", 10_000),
         ("grpc.keepalive_time_ms", 60_000),
+        ("grpc.keepalive_timeout_ms", 20_000),
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.min_ping_interval_without_data_ms", 20_000),
         ("grpc.http2.max_ping_strikes", 3),
+        # Old connections make room for a fair spread over the replicas; no call is as long as the grace.
+        ("grpc.max_connection_idle_ms", 300_000),
+        ("grpc.max_connection_age_ms", 600_000),
+        ("grpc.max_connection_age_grace_ms", 180_000),
     ]

@@ -15,12 +15,16 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from ..errors import KeyNotFound, Unavailable
 from ..gallery import KEY, Gallery
 from ..imaging.media import SUFFIXES
 from ..neighbours import Neighbours
 from ..telemetry import Metrics
+from .admission import Admission
+from .http_admission import HttpAdmission
+from .http_protocol import BoundedProtocol
 
 _TYPES = {suffix: media_type for media_type, suffix in SUFFIXES.items()}
 _PICTURE_HEADERS = {
@@ -39,10 +43,10 @@ class Readiness:
 
 
 def application(
-    gallery: Gallery, metrics: Metrics, readiness: Readiness, neighbours: Neighbours
-) -> Starlette:
+    gallery: Gallery, metrics: Metrics, readiness: Readiness, neighbours: Neighbours, admission: Admission
+) -> ASGIApp:
     """
-    The routes.
+    The routes, behind the bound on what may be here at once.
 
     Readiness does not depend on the neighbours: a replica that is taken away because a cloud is does not
     bring it back. Who is away is told all the same.
@@ -59,14 +63,13 @@ def application(
     async def metrics_page(_: Request) -> Response:
         return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
-    return Starlette(
-        routes=[
-            Route("/healthz", healthz),
-            Route("/readyz", readyz),
-            Route("/metrics", metrics_page),
-            Route("/{folder}/{name}", picture_of(gallery)),
-        ]
-    )
+    routes = [
+        Route("/healthz", healthz),
+        Route("/readyz", readyz),
+        Route("/metrics", metrics_page),
+        Route("/{folder}/{name}", picture_of(gallery)),
+    ]
+    return HttpAdmission(Starlette(routes=routes), admission, exempt={"/healthz", "/readyz"})
 
 
 def picture_of(gallery: Gallery) -> Callable[[Request], Awaitable[Response]]:
@@ -97,13 +100,16 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serve(app: Starlette, host: str, port: int) -> AsyncIterator[int]:
+async def serve(
+    app: ASGIApp, host: str, port: int, protocol: type[BoundedProtocol] = BoundedProtocol
+) -> AsyncIterator[int]:
     """Serve until the block ends; gives the port. Raises OSError when it is taken."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        listener.listen(2048)  # whoever connects from now on waits for the server, which starts in a moment
     except OSError as exc:
         listener.close()
         raise OSError(f"the HTTP port {port} cannot be bound on {host}: {exc.strerror}") from exc
@@ -114,6 +120,10 @@ async def serve(app: Starlette, host: str, port: int) -> AsyncIterator[int]:
         lifespan="off",
         timeout_graceful_shutdown=2,
         server_header=False,
+        http=protocol,
+        ws="none",
+        timeout_keep_alive=5,
+        h11_max_incomplete_event_size=16 * 1024,
     )
     server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[listener]))

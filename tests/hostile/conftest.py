@@ -1,4 +1,4 @@
-"""The real service as a process, so that its memory and that of its children can be read."""
+"""The service as an attacker finds it: in this process, or as one of its own whose memory can be read."""
 
 from __future__ import annotations
 
@@ -7,6 +7,14 @@ from pathlib import Path
 
 import pytest
 from fakes.process import Replica, replica
+from fakes.service import Service, serving
+
+
+@pytest.fixture
+async def service() -> AsyncIterator[Service]:
+    """A replica that draws offline, with the sample shop, and keeps everything in memory."""
+    async with serving() as service:
+        yield service
 
 
 @pytest.fixture

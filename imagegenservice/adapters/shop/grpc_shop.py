@@ -21,6 +21,7 @@ from ...ports import Carts, Catalog
 from ...spans import Block, headers
 from ...telemetry import call_out, looked_up
 from ...text import clean
+from ...url_guard import MAX_URL
 
 TIMEOUT: Final = 3.0
 """Seconds for one call."""
@@ -177,6 +178,6 @@ def product_from(message: pb.Product) -> Product:
         id=clean(message.id, 128),
         name=clean(message.name, 200) or clean(message.id, 128),
         description=clean(message.description, 500),
-        picture=message.picture[:2048],
+        picture=message.picture if len(message.picture) <= MAX_URL else "",
         categories=tuple(clean(category, 64) for category in message.categories[:10]),
     )

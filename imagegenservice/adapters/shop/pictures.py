@@ -6,7 +6,8 @@ import re
 import time
 from collections import OrderedDict
 from typing import Final
-from urllib.parse import quote, unquote, urlsplit
+from unicodedata import category, normalize
+from urllib.parse import quote, unquote
 
 from ...errors import ConfigurationError, FetchFailed, UrlNotAllowed
 from ...neighbours import Neighbour
@@ -17,6 +18,10 @@ PAUSE: Final = 3.0
 """Seconds for which the frontend is left alone at a time while it is away."""
 KEPT: Final = 600.0
 """Seconds for which a fetched picture is used again."""
+
+_BASE: Final = re.compile(
+    r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*)?"
+)
 
 
 class HttpPictures(ProductPictures):
@@ -29,10 +34,9 @@ class HttpPictures(ProductPictures):
     def __init__(
         self, base: str, fetcher: Fetcher, web: Web, neighbour: Neighbour, cache_bytes: int = 32 * 1024 * 1024
     ) -> None:
-        parts = urlsplit(base)
-        if parts.scheme not in {"http", "https"} or not parts.netloc or "@" in parts.netloc:
+        if not _BASE.fullmatch(base):
             raise ConfigurationError(f"PICTURES_URL: {base!r} is not of the form http://host:port/path")
-        self._base = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
+        self._base = base.rstrip("/")
         self._fetcher = fetcher
         self._web = web
         self._neighbour = neighbour
@@ -57,10 +61,17 @@ class HttpPictures(ProductPictures):
 
 
 def _safe_path(path: str) -> str:
-    plain = unquote(path).lstrip("/")
-    if "\\" in plain or any(part in {"", ".", ".."} for part in plain.split("/")):
+    """*path*, decoded once and encoded anew, so that it says the same to whoever reads it below the base."""
+    try:
+        plain = unquote(path, errors="strict").lstrip("/")
+        escaped = quote(plain)
+    except UnicodeError:
+        raise FetchFailed("The product's picture has a path that cannot be read.") from None
+    odd = any(char in "\\%" or category(char) in {"Cc", "Cf"} for char in plain)
+    parts = normalize("NFKC", plain).split("/")
+    if odd or not all(part.partition(";")[0].strip(". ") for part in parts):
         raise FetchFailed("The product's picture has a path that leads elsewhere.")
-    return quote(plain)
+    return escaped
 
 
 class PictureCache:
