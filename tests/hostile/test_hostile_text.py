@@ -267,4 +267,4 @@ def test_any_value_is_one_line_of_a_log(message: str, value: str) -> None:
 )
 def test_a_wrong_base_of_the_pictures_is_a_wrong_setting(base: str) -> None:
     with pytest.raises(ConfigurationError, match="PICTURES_URL"):
-        HttpPictures(base, None, None)  # type: ignore[arg-type]
+        HttpPictures(base, None, None, None)  # type: ignore[arg-type]

@@ -12,7 +12,9 @@ from urls import REFUSED
 
 from imagegenservice.adapters.shop.pictures import HttpPictures
 from imagegenservice.adapters.web import Fetcher, GuardedWeb
+from imagegenservice.breaker import Breaker
 from imagegenservice.errors import FetchFailed, UrlNotAllowed
+from imagegenservice.neighbours import Neighbour
 from imagegenservice.url_guard import UrlGuard
 
 ALLOWED = "https://img.example.com/pictures/"
@@ -98,7 +100,8 @@ async def test_every_tricky_product_picture_is_refused_or_stays_below_the_shops_
             return b""
 
     web = GuardedWeb(fetcher, UrlGuard([ALLOWED]))
-    pictures = HttpPictures("http://frontend:80/static", Recording(fetcher._client, 1 << 20), web)
+    frontend = Neighbour("frontend", Breaker())
+    pictures = HttpPictures("http://frontend:80/static", Recording(fetcher._client, 1 << 20), web, frontend)
     paths = [url.partition("/pictures")[2] for url in REFUSED]
     with recorded() as events:
         for address in [*REFUSED, *paths, *(f"/img/..{path}" for path in paths)]:
