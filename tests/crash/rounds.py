@@ -77,7 +77,8 @@ class Round:
             "IMAGE_MODELS": "gemini://,compositor://",
             "GEMINI_API_KEY": self.gemini.key,
             "GOOGLE_GEMINI_BASE_URL": self.gemini.url,
-            "LEASE_SECONDS": str(LEASE),
+            # Who was killed is known to be dead at once; a living one should not lose its lease by being slow.
+            "LEASE_SECONDS": str(LEASE if self.plan.stop or self.plan.point == CALM else 2 * LEASE),
             "DRAIN_TIMEOUT": "0.3",
             "CPU_WORKERS": "1",
             **more,
