@@ -31,7 +31,7 @@ from .gather import Gatherer
 from .generation import Generator
 from .holder import Holder
 from .idempotency import IdempotencyKeys
-from .imaging.decode import Limits
+from .imaging.headers import Limits
 from .keyring import Keyring
 from .neighbours import Neighbours
 from .ports import Carts, Catalog, Darkroom, ObjectStorage, ProductPictures, StateStore, Surroundings
@@ -111,7 +111,11 @@ async def _first_words(store: StateStore, keyring: Keyring, holder: Holder) -> N
 
 async def _open_neighbours(settings: Settings, metrics: Metrics, stack: AsyncExitStack) -> _Neighbours:
     limits = Limits(settings.max_pixels, settings.max_side, settings.max_upload_bytes)
-    darkroom = stack.enter_context(open_darkroom(settings.processors, limits, settings.picture_format))
+    darkroom = stack.enter_context(
+        open_darkroom(
+            settings.processors, limits, settings.picture_format, large_slots=settings.large_picture_slots
+        )
+    )
     key = settings.gemini_api_key.get_secret_value()
     secret = None
     if key or settings.gemini_api_key_secret:
@@ -181,7 +185,6 @@ def _wire(settings: Settings, near: _Neighbours, keyring: Keyring, metrics: Metr
         gallery=gallery,
         chain=near.chain,
         pictures=near.pictures,
-        darkroom=near.darkroom,
         turns=FairTurns(near.chain.places),
         metrics=metrics,
         timeout=settings.draw_timeout,

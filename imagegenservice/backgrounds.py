@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import re
 from dataclasses import dataclass
@@ -54,14 +55,13 @@ class Backgrounds:
         self._kept = timedelta(days=days)
 
     async def upload(self, text: str, owner: str) -> Background:
-        """Take a picture in. Raises PictureRefused, Unavailable."""
-        data = await self._darkroom.run(decode_base64, text, self._max_bytes)
+        """Take a picture in. Raises PictureRefused, Overloaded, Unavailable."""
+        data = await asyncio.to_thread(decode_base64, text, self._max_bytes)
         return await self.take_in(data, owner)
 
     async def take_in(self, data: bytes, owner: str) -> Background:
-        """Decode, make plain, store; the same of one owner once. Raises PictureRefused, Unavailable."""
-        pixels = await self._darkroom.decode(data, max_side=MAX_SIDE)
-        picture = await self._darkroom.encode(pixels, source_type=None)
+        """Make plain, store; the same of one owner once. Raises PictureRefused, Overloaded, Unavailable."""
+        picture = await self._darkroom.develop(data, max_side=MAX_SIDE)
         until = now() + self._kept
         asset = await self._gallery.keep(picture, until, folder="backgrounds", owner=owner)
         background = Background(asset, owner, until)

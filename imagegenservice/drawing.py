@@ -18,7 +18,7 @@ from .fingerprints import Entry, Fingerprints, Result
 from .gallery import Gallery
 from .ledger import Ledger
 from .model import Asset, Fault, Generation, Picture, Stage, Status
-from .ports import Darkroom, ProductPictures
+from .ports import ProductPictures
 from .records import FREE, Claim, HeldByAnother, Records, advance, finished
 from .references import fetch_references
 from .spans import Steps
@@ -54,7 +54,6 @@ class Tools:
     gallery: Gallery
     chain: Chain
     pictures: ProductPictures
-    darkroom: Darkroom
     turns: FairTurns
     metrics: Metrics
     timeout: float
@@ -175,11 +174,8 @@ class Carrier:
     async def _finish(self, drawn: Drawn, *, complete: bool) -> None:
         order = self._claim.generation
         await self._enter(Stage.FINISHING)
-        picture = await self._tools.darkroom.encode(
-            drawn.drawing.pixels, source_type=drawn.drawing.source_type
-        )
         await self._enter(Stage.STORING)
-        asset = await self._store(picture, order, str(drawn.drawing.source_type))
+        asset = await self._store(drawn.drawing.picture, order, str(drawn.drawing.source_type))
         result = Result(asset=asset, engine=drawn.engine, engine_faults=drawn.faults)
         # What a fallback drew, or what lacks a product's picture, is not what the next order should get.
         worth_keeping = complete and not drawn.faults

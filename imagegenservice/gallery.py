@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 from .errors import AlreadyExists, Unavailable, VersionConflict
 from .failpoints import crash_at
-from .imaging.encode import SUFFIXES
+from .imaging.media import SUFFIXES
 from .keyring import Keyring
 from .model import Asset, Document, Picture
 from .ports import ObjectStorage, StateStore

@@ -8,12 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
-
-Pixels = NDArray[np.uint8]
-"""sRGB, shape (height, width, 3), or (height, width, 4) with straight alpha."""
 
 
 class Value(BaseModel):
@@ -193,9 +188,9 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """What an image model made: pixels, and how they came to be."""
+    """What an image model made: a picture that is fit to be stored, and how it came to be."""
 
-    pixels: Pixels
+    picture: Picture
     source_type: SourceType
 
 

@@ -13,14 +13,11 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import ParamSpec, Protocol, Self, TypeVar
+from typing import Protocol, Self
 
-from .model import Brief, CartLine, Document, Drawing, Picture, Pixels, Product, Reference, SourceType
+from .model import Brief, CartLine, Document, Drawing, Picture, Product, Reference, SourceType
 from .neighbours import Neighbours
 from .urls import AdapterUrl
-
-P = ParamSpec("P")
-R = TypeVar("R")
 
 
 class Secret(Protocol):
@@ -36,23 +33,48 @@ class Secret(Protocol):
 
 
 class Darkroom(Protocol):
-    """Work on pixels, off the event loop, in a bounded pool."""
+    """
+    Work on pixels, out of this process, within bounds of time and memory.
+
+    Pictures come in as bytes and go out encoded from upright sRGB pixels alone. Every method raises
+    PictureRefused for anything that is not a readable JPEG, PNG or WebP within its limits. The sides of what
+    comes out are in pixels.
+    """
 
     @abstractmethod
-    async def run(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """Call *work* in the pool."""
+    def prepare(self) -> None:
+        """Get ready to compose, so that the first order does not wait. Does not block."""
 
     @abstractmethod
-    async def decode(self, data: bytes, *, max_side: int = 0) -> Pixels:
+    async def develop(self, data: bytes, *, max_side: int) -> Picture:
+        """An upload, no longer than *max_side*, in the configured format. Raises Overloaded when busy."""
+
+    @abstractmethod
+    async def reference(self, data: bytes, *, max_side: int, quality: int) -> Picture:
+        """A JPEG on white, no longer than *max_side*, for an image model to look at."""
+
+    @abstractmethod
+    async def fill(self, data: bytes, width: int, height: int, source_type: SourceType) -> Picture:
+        """What an image model made, cropped around its centre to the ratio, at this size, with provenance."""
+
+    @abstractmethod
+    async def compose(
+        self,
+        brief: Brief,
+        references: Sequence[Reference],
+        background: bytes | None,
+        source_type: SourceType,
+        progress: Callable[[float], None],
+        *,
+        cache_bytes: int,
+    ) -> Picture:
         """
-        Upright sRGB pixels, no longer than *max_side* (0: as they are).
+        The cart's picture, composed of the products' own pixels, with provenance.
 
-        Raises PictureRefused for anything that is not a JPEG, PNG or WebP within the limits.
+        A product's picture that cannot be read leaves a card with its name; PictureRefused is for the
+        background. *progress* hears shares from 0 to 1, from any thread. Cut-outs are kept for the next
+        picture in *cache_bytes* of memory a child. Raises EngineAway when it does not get to its end.
         """
-
-    @abstractmethod
-    async def encode(self, pixels: Pixels, *, source_type: SourceType | None, quality: int = 0) -> Picture:
-        """Encode in the configured format, with provenance when *source_type* is given."""
 
 
 @dataclass(frozen=True, slots=True)

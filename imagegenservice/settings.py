@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -10,6 +9,7 @@ from pydantic import AliasChoices, Field, SecretStr, ValidationError, model_vali
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from .errors import ConfigurationError
+from .processors import usable
 
 Positive = Annotated[float, Field(gt=0)]
 
@@ -120,7 +120,18 @@ class Settings(BaseSettings):
         15, description="A process that is silent for so long is dead, and others take over its drawings."
     )
     cpu_workers: int = Field(
-        0, ge=0, le=64, description="Threads for work on pixels. 0: as many as there are processors to use."
+        0,
+        ge=0,
+        le=64,
+        description="Child processes that draw, and as many, at least two, that read uploads. 0: as many as "
+        "there are processors to use, within the container's quota; at most 4.",
+    )
+    large_picture_slots: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="How many pictures of `MAX_PIXELS` may be worked on at once, or more smaller ones. Each "
+        "slot takes 16 bytes a pixel: see docs/memory.md.",
     )
 
     # Running
@@ -181,8 +192,8 @@ class Settings(BaseSettings):
 
     @property
     def processors(self) -> int:
-        """CPU_WORKERS, or the processors that this process may use."""
-        return self.cpu_workers or max(1, len(os.sched_getaffinity(0)))
+        """CPU_WORKERS, or the processors that this process may use, at most 4: each child takes memory."""
+        return self.cpu_workers or min(4, usable())
 
 
 def load(**overrides: object) -> Settings:

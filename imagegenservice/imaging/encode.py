@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import io
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-Format = Literal["jpeg", "png", "webp"]
-MEDIA_TYPES: Final[dict[Format, str]] = {"jpeg": "image/jpeg", "png": "image/png", "webp": "image/webp"}
-SUFFIXES: Final = {"image/jpeg": ".jpg", "image/png": ".png", "image/webp": ".webp"}
+from .media import MEDIA_TYPES, SUFFIXES, Format
+from .plain import opaque
+
+if TYPE_CHECKING:
+    # The children that only decode and encode do without NumPy.
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["MEDIA_TYPES", "SUFFIXES", "Format", "encode", "encode_image", "xmp"]
 
 # IPTC's NewsCodes vocabulary; Iptc4xmpExt:DigitalSourceType is the property that readers look for.
 SOURCE_TYPE_BASE: Final = "http://cv.iptc.org/newscodes/digitalsourcetype/"
@@ -32,14 +36,19 @@ def encode(pixels: NDArray[np.uint8], form: Format, quality: int, source_type: s
 
     *source_type* is a term of IPTC's digital source type vocabulary, written as XMP; none: no metadata.
     """
-    image = Image.fromarray(pixels)
-    if form == "jpeg" and image.mode == "RGBA":
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+    return encode_image(Image.fromarray(pixels), form, quality, source_type)
+
+
+def encode_image(image: Image.Image, form: Format, quality: int, source_type: str = "") -> bytes:
+    """The same for an image of Pillow's, of mode RGB or RGBA and without metadata of its own."""
+    if form == "jpeg":
+        image = opaque(image)
     extra: dict[str, object] = {"xmp": xmp(source_type)} if source_type else {}
     out = io.BytesIO()
     if form == "jpeg":
-        # 4:4:4: product photos have fine saturated edges.
-        image.save(out, "JPEG", quality=quality, subsampling=0, optimize=True, progressive=False, **extra)
+        # 4:4:4: product photos have fine saturated edges. Not optimized: Pillow would guess how much memory
+        # that takes, and guesses too low for noise.
+        image.save(out, "JPEG", quality=quality, subsampling=0, progressive=False, **extra)
     elif form == "webp":
         image.save(out, "WEBP", quality=quality, method=4, **extra)
     else:

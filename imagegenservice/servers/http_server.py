@@ -18,7 +18,7 @@ from starlette.routing import Route
 
 from ..errors import KeyNotFound, Unavailable
 from ..gallery import KEY, Gallery
-from ..imaging.encode import SUFFIXES
+from ..imaging.media import SUFFIXES
 from ..neighbours import Neighbours
 from ..telemetry import Metrics
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fakes.commission import TestCommission, brief_of
+from fakes.commission import TestCommission, brief_of, pixels_of
 from fakes.gemini import FakeGemini, service_account
 from PIL import Image, ImageDraw
 
@@ -107,9 +107,9 @@ def order(
 
 def assert_drawn(drawing: Drawing, commission: TestCommission) -> None:
     brief = commission.brief
-    assert drawing.pixels.dtype == np.uint8
-    assert drawing.pixels.shape == (brief.height, brief.width, 3)
-    assert drawing.pixels.flags.c_contiguous
+    assert drawing.picture.media_type == "image/jpeg"
+    assert (drawing.picture.width, drawing.picture.height) == (brief.width, brief.height)
+    assert pixels_of(drawing).shape == (brief.height, brief.width, 3)
 
 
 @pytest.mark.parametrize("ratio", RATIOS)
@@ -124,7 +124,9 @@ async def test_it_draws_at_the_default_size(engine: ImageModel):
 
 
 async def test_it_says_how_its_picture_came_to_be(engine: ImageModel, harness: Harness):
-    assert (await engine.draw(order())).source_type is harness.source
+    drawing = await engine.draw(order())
+    assert drawing.source_type is harness.source
+    assert f"digitalsourcetype/{harness.source}".encode() in drawing.picture.data
     on_background = await engine.draw(order(background=scene("grey")))
     assert on_background.source_type is harness.source_on_background
 
@@ -153,7 +155,7 @@ async def test_it_has_a_name_that_is_fit_for_metrics_and_a_bound(engine: ImageMo
 async def test_a_background_is_seen_in_the_picture(engine: ImageModel):
     red = await engine.draw(order(1, background=scene("#e01010")))
     blue = await engine.draw(order(1, background=scene("#1010e0")))
-    difference = red.pixels.mean((0, 1)) - blue.pixels.mean((0, 1))
+    difference = pixels_of(red).mean((0, 1)) - pixels_of(blue).mean((0, 1))
     assert difference[0] > 20
     assert difference[2] < -20
 
@@ -161,7 +163,7 @@ async def test_a_background_is_seen_in_the_picture(engine: ImageModel):
 async def test_the_products_are_seen_in_the_picture(engine: ImageModel):
     red = await engine.draw(order(1, pictures=[product("#e01010")]))
     blue = await engine.draw(order(1, pictures=[product("#1010e0")]))
-    assert np.abs(red.pixels.astype(int) - blue.pixels).max() > 60
+    assert np.abs(pixels_of(red).astype(int) - pixels_of(blue)).max() > 60
 
 
 @pytest.mark.parametrize(

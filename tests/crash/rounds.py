@@ -77,7 +77,7 @@ class Round:
             "IMAGE_MODELS": "gemini://,compositor://",
             "GEMINI_API_KEY": self.gemini.key,
             "GOOGLE_GEMINI_BASE_URL": self.gemini.url,
-            # Who was killed is known to be dead at once; a living one should not lose its lease by being slow.
+            # Who was killed is known to be dead at once; who lives should not lose its lease by being slow.
             "LEASE_SECONDS": str(LEASE if self.plan.stop or self.plan.point == CALM else 2 * LEASE),
             "DRAIN_TIMEOUT": "0.3",
             "CPU_WORKERS": "1",
@@ -145,6 +145,7 @@ class Round:
         if self.plan.stop:
             # By itself: a process that stands still while it writes something else keeps SQLite's lock.
             await self.order(client, "bob", bob, "k2")
+            await asyncio.sleep(LEASE / 2)
         await asyncio.gather(
             self.order(client, "ann", ann, "k1"),
             self.order(client, "bob", bob, "k2"),

@@ -16,7 +16,7 @@ TRIES = 3
 CAUGHT_BY = {
     "record_after_the_reply": (Plan("before-accept", "sqlite", 11), "accepted_ends"),
     "intent_after_the_call": (Plan("calling", "sqlite", 12), "paid_once"),
-    "no_fencing": (Plan("before-terminal", "sqlite", 13, stop=True), "late_writes"),
+    "no_fencing": (Plan("outcome-stored", "sqlite", 13, stop=True), "late_writes"),
     "terminal_twice": (Plan("accepted", "sqlite", 14), "accepted_ends"),
     "no_heartbeat": (Plan(CALM, "sqlite", 15), "calm"),
     "record_before_the_bytes": (Plan("terminal", "sqlite", 16), "bytes_exist"),

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+import numpy as np
+from PIL import Image
+
 from imagegenservice.errors import OutcomeUnknown
-from imagegenservice.model import Brief, Item, Product, Reference, size_of
+from imagegenservice.model import Brief, Drawing, Item, Product, Reference, size_of
 from imagegenservice.ports import Commission, PaidCallSlot
 
 
@@ -81,6 +85,11 @@ class TestCommission(Commission):
             raise
         if call.outcome == "open":
             call.outcome = "unknown"
+
+
+def pixels_of(drawing: Drawing) -> np.ndarray:
+    """What is seen of it: (height, width, 3)."""
+    return np.asarray(Image.open(io.BytesIO(drawing.picture.data)).convert("RGB"))
 
 
 def brief_of(

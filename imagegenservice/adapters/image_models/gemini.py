@@ -82,8 +82,7 @@ class Gemini(ImageModel):
         commission.progress(0.1)
         picture = await self._picture(commission, content)
         commission.progress(0.9)
-        pixels = await develop(picture, brief.width, brief.height, self._darkroom)
-        return Drawing(pixels, SourceType.TRAINED)
+        return Drawing(await develop(picture, brief, self._darkroom), SourceType.TRAINED)
 
     async def _picture(self, commission: Commission, content: Content) -> bytes:
         config = self._config(commission.brief)

@@ -5,13 +5,10 @@ from __future__ import annotations
 import logging
 from typing import Final
 
-import cv2
-import numpy as np
 from google.genai.types import Content, Part
 
 from ...errors import DrawingFailed, PictureRefused
-from ...imaging.decode import Limits, Undecodable, decode
-from ...model import Pixels
+from ...model import Brief, Picture, SourceType
 from ...ports import Commission, Darkroom
 from ...prompts import cart_prompt, label_of_background, label_of_product
 from ...styles import sheet_for
@@ -21,9 +18,6 @@ log = logging.getLogger(__name__)
 SIDE: Final = 1024
 """Pixels of an input's longer side. More is not worth its bytes: an input is 1120 tokens at any size."""
 QUALITY: Final = 88
-
-# Not the limits of uploads: whatever a shop sets there, a picture that is paid for can be read.
-_ANSWER: Final = Limits(pixels=64_000_000, side=16_384, bytes=48 * 1024 * 1024)
 
 
 async def compose(commission: Commission, places: int, darkroom: Darkroom) -> Content:
@@ -45,25 +39,12 @@ async def compose(commission: Commission, places: int, darkroom: Darkroom) -> Co
     return Content(role="user", parts=[*parts, Part(text=prompt)])
 
 
-async def develop(data: bytes, width: int, height: int, darkroom: Darkroom) -> Pixels:
+async def develop(data: bytes, brief: Brief, darkroom: Darkroom) -> Picture:
     """The model's picture at the ordered size, cropped around its centre where its ratio is another."""
     try:
-        return await darkroom.run(lambda: fit(decode(data, _ANSWER), width, height))
-    except Undecodable:
+        return await darkroom.fill(data, brief.width, brief.height, SourceType.TRAINED)
+    except PictureRefused:
         raise DrawingFailed("The image model's picture cannot be read.", reason="BROKEN_PICTURE") from None
-
-
-def fit(pixels: Pixels, width: int, height: int) -> Pixels:
-    """Cut the largest centred part of the ratio width : height, and resize it; (height, width, 3)."""
-    down, across = pixels.shape[:2]
-    inner_across = max(1, min(across, round(down * width / height)))
-    inner_down = max(1, min(down, round(across * height / width)))
-    top, left = (down - inner_down) // 2, (across - inner_across) // 2
-    inner = _opaque(pixels[top : top + inner_down, left : left + inner_across])
-    if inner.shape[:2] == (height, width):
-        return np.ascontiguousarray(inner)
-    method = cv2.INTER_AREA if inner_across >= width else cv2.INTER_LANCZOS4
-    return np.asarray(cv2.resize(inner, (width, height), interpolation=method), np.uint8)
 
 
 async def _product_parts(
@@ -92,18 +73,5 @@ async def _background_part(data: bytes, darkroom: Darkroom) -> Part:
 
 
 async def _part(data: bytes, darkroom: Darkroom) -> Part:
-    pixels = await darkroom.decode(data, max_side=SIDE)
-    return Part.from_bytes(data=await darkroom.run(_jpeg, pixels), mime_type="image/jpeg")
-
-
-def _jpeg(pixels: Pixels) -> bytes:
-    bgr = cv2.cvtColor(_opaque(pixels), cv2.COLOR_RGB2BGR)
-    return cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1].tobytes()
-
-
-def _opaque(pixels: Pixels) -> Pixels:
-    """On white, as a shop shows it."""
-    if pixels.shape[2] == 3:
-        return pixels
-    alpha = pixels[..., 3:].astype(np.float32) / 255
-    return np.rint(pixels[..., :3] * alpha + 255 * (1 - alpha)).astype(np.uint8)
+    picture = await darkroom.reference(data, max_side=SIDE, quality=QUALITY)
+    return Part.from_bytes(data=picture.data, mime_type=picture.media_type)

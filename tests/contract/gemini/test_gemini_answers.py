@@ -6,6 +6,7 @@ import json
 import logging
 
 import pytest
+from fakes.commission import pixels_of
 from gemini_orders import assert_discreet
 
 from imagegenservice.adapters.image_models.gemini import Gemini
@@ -78,7 +79,7 @@ async def test_what_was_answered_is_billed_and_not_asked_again(model, fake, orde
 
 async def test_a_draft_among_the_thoughts_is_not_the_picture(gemini: Gemini, fake, order):
     fake.mode = "thoughts"
-    assert (await gemini.draw(order)).pixels[60, 128][2] > 240
+    assert pixels_of(await gemini.draw(order))[60, 128][2] > 240
 
 
 DECLINED = {
@@ -121,7 +122,7 @@ PASSING = {
 @pytest.mark.parametrize("mode", PASSING)
 async def test_what_may_pass_is_tried_again(model, fake, order, mode):
     fake.modes.append(mode)
-    assert (await model.draw(order)).pixels.shape == (256, 256, 3)
+    assert pixels_of(await model.draw(order)).shape == (256, 256, 3)
     assert order.outcomes == ["declined", "answered"]
 
 

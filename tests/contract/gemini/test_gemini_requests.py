@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from fakes.commission import TestCommission, brief_of
+from fakes.commission import TestCommission, brief_of, pixels_of
 from fakes.gemini import FakeGemini
 from gemini_orders import BLUE, KEY, RED, Opener, picture
 from PIL import Image
@@ -26,9 +26,9 @@ from imagegenservice.urls import AdapterUrl
 async def test_it_draws_from_the_products_pictures(model: Gemini, fake: FakeGemini, order: TestCommission):
     drawing = await model.draw(order)
     assert drawing.source_type is SourceType.TRAINED
-    assert drawing.pixels.shape == (256, 256, 3)
-    np.testing.assert_allclose(drawing.pixels[60, 128], BLUE, atol=4)
-    np.testing.assert_allclose(drawing.pixels[190, 128], RED, atol=4)
+    assert pixels_of(drawing).shape == (256, 256, 3)
+    np.testing.assert_allclose(pixels_of(drawing)[60, 128], BLUE, atol=4)
+    np.testing.assert_allclose(pixels_of(drawing)[190, 128], RED, atol=4)
     [call] = order.calls
     assert (call.outcome, call.engine, call.detail) == ("answered", model.name, "STOP")
     assert call.model_version == f"{DEFAULT_MODEL}-001"
@@ -130,7 +130,7 @@ async def test_the_smallest_size_that_suffices_is_asked_for(gemini: Gemini, fake
     order = TestCommission(brief_of(["Mug"], ratio="16:9", side=side), [picture("red")])
     drawing = await gemini.draw(order)
     assert fake.requests[0].asked.generation["imageConfig"] == {"aspectRatio": "16:9", "imageSize": size}
-    assert drawing.pixels.shape[:2] == (order.brief.height, order.brief.width)
+    assert pixels_of(drawing).shape[:2] == (order.brief.height, order.brief.width)
 
 
 async def test_a_model_of_one_size_is_not_asked_for_any_and_gets_the_seed_it_takes(opened, fake, order):
@@ -152,7 +152,7 @@ async def test_an_unknown_model_is_passed_through_with_a_warning(opened, fake, o
 @pytest.mark.parametrize("name", KNOWN)
 async def test_every_model_of_the_table_draws(opened, fake, order, name):
     async with opened(f"gemini://{name}") as engine:
-        assert (await engine.draw(order)).pixels.shape == (256, 256, 3)
+        assert pixels_of(await engine.draw(order)).shape == (256, 256, 3)
 
 
 REFUSED_URLS = {

@@ -7,7 +7,7 @@ import threading
 import time
 
 import pytest
-from fakes.commission import TestCommission, brief_of
+from fakes.commission import TestCommission, brief_of, pixels_of
 from fakes.http import Answer, HttpServer, Request
 from gemini_orders import picture
 
@@ -113,7 +113,7 @@ async def test_a_cancelled_drawing_hangs_up_at_once(model, fake, order):
     assert order.outcomes == ["unknown"]
     await asyncio.wait_for(fake.hung_up.wait(), 10)
     fake.mode = "ok"
-    assert (await model.draw(TestCommission(order.brief, [picture("red")] * 2))).pixels.any()
+    assert pixels_of(await model.draw(TestCommission(order.brief, [picture("red")] * 2))).any()
 
 
 async def test_closing_ends_its_thread_even_while_it_draws(fake, opened, order):
