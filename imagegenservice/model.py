@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -227,8 +226,3 @@ def size_of(aspect_ratio: str, long_side: int) -> tuple[int, int]:
     across, down = RATIOS[aspect_ratio]
     short_side = 2 * round(long_side * min(across, down) / max(across, down) / 2)
     return (long_side, short_side) if across >= down else (short_side, long_side)
-
-
-def names(items: Sequence[Item]) -> str:
-    """The products' names, for people."""
-    return ", ".join(item.product.name for item in items)

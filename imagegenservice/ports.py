@@ -255,14 +255,6 @@ class ProductPictures(Protocol):
         """Raises FetchFailed (there is none, or not allowed), Unavailable (may work later)."""
 
 
-class Shop(Protocol):
-    """The three neighbours in the shop, as one adapter gives them."""
-
-    carts: Carts
-    catalog: Catalog
-    pictures: ProductPictures
-
-
 class Web(Protocol):
     """Pictures at foreign addresses, behind the one URL guard."""
 
