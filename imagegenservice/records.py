@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -17,6 +18,8 @@ FREE = "free"
 """The tag of a generation that nobody holds: whoever sees it first may take it up."""
 
 HISTORY = 64
+KNOWN = 1000
+"""Generations that are kept as they were read last."""
 _TRIES = 8
 
 Change = Callable[[Generation], Generation]
@@ -71,6 +74,7 @@ class Records:
     def __init__(self, store: StateStore, bulletin: Bulletin) -> None:
         self._store = store
         self._bulletin = bulletin
+        self._known: OrderedDict[tuple[str, str], Generation] = OrderedDict()
 
     async def add(self, generation: Generation, holder: str) -> Claim:
         """Store a new generation in the name of *holder*. Raises AlreadyExists, Unavailable."""
@@ -87,12 +91,22 @@ class Records:
         document = await self._store.get(KIND, generation_id)
         if document is None:
             raise GenerationNotFound
-        return Claim(self, document, _generation(document))
+        return Claim(self, document, self._read(document))
 
     async def held_by(self, holder: str, limit: int) -> list[Claim]:
         """The unfinished generations of *holder*, oldest first."""
         documents = await self._store.tagged(KIND, holder, limit)
-        return [Claim(self, document, _generation(document)) for document in documents]
+        return [Claim(self, document, self._read(document)) for document in documents]
+
+    def _read(self, document: Document) -> Generation:
+        # A version never comes again: whoever polls reads the same one over and over.
+        key = document.id, document.version
+        known = self._known.get(key)
+        if known is None:
+            known = self._known[key] = Generation.model_validate(document.body)
+            if len(self._known) > KNOWN:
+                self._known.popitem(last=False)
+        return known
 
     async def write(self, document: Document, generation: Generation, holder: str) -> Document:
         """Store *generation* over *document*. Raises VersionConflict, Unavailable."""
@@ -158,7 +172,3 @@ class Claim:
 
 def _document(generation: Generation, holder: str) -> Document:
     return Document(KIND, generation.id, generation.model_dump(mode="json"), holder, generation.expires_at)
-
-
-def _generation(document: Document) -> Generation:
-    return Generation.model_validate(document.body)

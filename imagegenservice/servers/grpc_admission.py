@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, aclosing
+from contextlib import aclosing
 from typing import Any, Final, NoReturn, TypeAlias, cast
 
 import grpc
@@ -36,38 +36,54 @@ class GrpcAdmission(grpc.aio.ServerInterceptor):
 
     def __init__(self, admission: Admission) -> None:
         self._admission = admission
+        self._handlers: dict[str, Handler] = {}
 
     async def intercept_service(
         self,
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Handler | None:
-        handler = await continuation(handler_call_details)
+        # Made once for each method: the way through the interceptors costs as much as a short call.
         method = handler_call_details.method
+        known = self._handlers.get(method)
+        if known is not None:
+            return known
+        handler = await continuation(handler_call_details)
         if handler is None or not method.startswith(_OWN):
             return handler
+        self._handlers[method] = self._wrapped(method, handler)
+        return self._handlers[method]
+
+    def _wrapped(self, method: str, handler: Handler) -> Handler:
         name = method.rpartition("/")[2]
         decode, encode = handler.request_deserializer, handler.response_serializer
         if handler.unary_unary is not None:
-            return grpc.stream_unary_rpc_method_handler(
-                self._unary(name, cast("Callable[..., Awaitable[Message]]", handler.unary_unary)),
-                decode,
-                encode,
-            )
+            unary = cast("Callable[..., Awaitable[Message]]", handler.unary_unary)
+            call = self._upload(name, unary) if name == _UPLOAD else self._unary(name, unary)
+            return grpc.stream_unary_rpc_method_handler(call, decode, encode)
         stream = cast("Callable[..., AsyncIterator[Message]]", handler.unary_stream)
         return grpc.stream_stream_rpc_method_handler(self._stream(name, stream), decode, encode)
 
     def _unary(self, name: str, inner: Callable[..., Awaitable[Message]]) -> Callable[..., Any]:
         async def call(_: object, context: Context) -> Message:
             try:
-                async with AsyncExitStack() as held:
-                    kind = Kind.UPLOAD if name == _UPLOAD else Kind.CALL
-                    held.enter_context(self._admission.place(kind, name))
-                    if kind is Kind.UPLOAD:
-                        await held.enter_async_context(self._admission.turn(name))
+                with self._admission.place(Kind.CALL, name):
                     request = await self._arrival(context)
-                    held.enter_context(self._admission.place_of(_owner(request), kind, name))
-                    return await inner(request, context)
+                    with self._admission.place_of(_owner(request), Kind.CALL, name):
+                        return await inner(request, context)
+            except ServiceError as exc:
+                await _abort(context, exc)
+
+        return call
+
+    def _upload(self, name: str, inner: Callable[..., Awaitable[Message]]) -> Callable[..., Any]:
+        async def call(_: object, context: Context) -> Message:
+            try:
+                with self._admission.place(Kind.UPLOAD, name):
+                    async with self._admission.turn(name):
+                        request = await self._arrival(context)
+                        with self._admission.place_of(_owner(request), Kind.UPLOAD, name):
+                            return await inner(request, context)
             except ServiceError as exc:
                 await _abort(context, exc)
 

@@ -38,13 +38,15 @@ class ObservedCall:
     """
     A call for the time of the block. *method* is /package.Service/Method.
 
-    `code` and `reason` are what it ended with, `answer` is its last message. Where we are in the trace, the
+    `name` is the method without its service, `code` and `reason` are what it ended with, `answer` is its
+    last message. Where we are in the trace, the
     request's id and the owner's hash stay set for the rest of the task, and for the tasks that it starts.
     """
 
     def __init__(self, metrics: Metrics, method: str, hash_owner: Callable[[str], str]) -> None:
         self._metrics = metrics
         self._method = method.lstrip("/")
+        self.name = self._method.rpartition("/")[2]
         self._hash_owner = hash_owner
         self._span = spans.Block()
         self._begin = time.perf_counter()
@@ -52,11 +54,6 @@ class ObservedCall:
         self.reason = ""
         self.answer: Message | None = None
         self.request_id = ""
-
-    @property
-    def name(self) -> str:
-        """The method without its service."""
-        return self._method.rpartition("/")[2]
 
     def arrived(self, request: object, context: Context) -> None:
         """Look at what the caller said of itself."""
@@ -86,7 +83,7 @@ class ObservedCall:
 
     def __exit__(self, *_: object) -> None:
         took = time.perf_counter() - self._begin
-        self._metrics.rpcs.labels(self.name, self.code).observe(took)
+        self._metrics.called(self.name, self.code, took)
         status = str(getattr(self.answer, "status", ""))
         reason = self.reason or str(getattr(self.answer, "error_reason", ""))
         self._metrics.answered(self.name, status, reason)
@@ -95,5 +92,7 @@ class ObservedCall:
             self._span.set("imagegen.status", status)
         self._span.close(reason or ("" if self.code == "OK" else self.code), failed=self.code in _FAILURES)
         level = logging.DEBUG if self.name in _POLLED else logging.INFO
+        if not log.isEnabledFor(level):
+            return
         about = {"method": self.name, "code": self.code, "status": status, "reason": reason}
         log.log(level, "a call ended", extra={**about, "seconds": round(took, 4)})
