@@ -5,25 +5,28 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
-from collections.abc import AsyncIterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from pydantic import Field
 
-from ...errors import AlreadyExists, ConfigurationError, Overloaded, Unavailable, VersionConflict
+from ...errors import AlreadyExists, ConfigurationError, Unavailable, VersionConflict
 from ...model import Document
 from ...ports import StateStore, Surroundings
 from ...urls import AdapterUrl, Options
 from . import sqlite_file
+from .batches import Batches
 from .bodies import microseconds, read, written
-from .group_commit import MOST_WAITING, GroupCommit, Write, translated
+from .group_commit import GroupCommit, Write, translated
 
 T = TypeVar("T")
+_Query = tuple[str, tuple[str | int | None, ...]]
+"""What follows FROM documents, and its values."""
 _COLUMNS = "kind, id, body, tag, expires_at, version"
 
 
@@ -47,8 +50,8 @@ class Sqlite(StateStore):
         writing = sqlite_file.prepare(path, timeout)
         self._connection = sqlite_file.connect(path, timeout)
         self._writer = GroupCommit(writing)
-        self._reader = ThreadPoolExecutor(1, "state-store-reader")
-        self._reading = 0
+        self._reader: Batches[_Query] = Batches("state-store-reader", self._answers)
+        self._versions = _versions()
 
     @classmethod
     @asynccontextmanager
@@ -67,7 +70,7 @@ class Sqlite(StateStore):
 
     async def create(self, document: Document) -> Document:
         """Insert, after the removal of an expired one."""
-        stored = replace(document, version=_new_version())
+        stored = replace(document, version=next(self._versions))
         row = (
             *_key(stored),
             written(stored.body),
@@ -98,7 +101,7 @@ class Sqlite(StateStore):
 
     async def replace(self, document: Document) -> Document:
         """Update where the version is still the same."""
-        stored = replace(document, version=_new_version())
+        stored = replace(document, version=next(self._versions))
         row = (
             *(written(stored.body), stored.tag, _end(stored), stored.version),
             *(*_key(stored), document.version),
@@ -138,32 +141,33 @@ class Sqlite(StateStore):
         await self._write(change)
 
     async def _write(self, write: Write[T]) -> T:
-        return await self._answer(self._writer.submit(write))
+        return await self._in_time(self._writer.write(write))
 
     async def _read(self, condition: str, *values: str | int | None) -> list[Document]:
-        if self._reading >= MOST_WAITING:
-            raise Overloaded("Too many reads wait for the state store.")
-        self._reading += 1
-        try:
-            return await self._answer(self._reader.submit(self._select, condition, values))
-        except sqlite3.Error as exc:
-            raise translated(exc) from exc
-        finally:
-            self._reading -= 1
-
-    def _select(self, condition: str, values: tuple[str | int | None, ...]) -> list[Document]:
-        rows = self._connection.execute(f"SELECT {_COLUMNS} FROM documents {condition}", values)  # noqa: S608
+        rows: list[tuple[Any, ...]] = await self._in_time(self._reader.ask((condition, values)))
         return [_document(*row) for row in rows]
 
-    async def _answer(self, future: Future[T]) -> T:
+    def _answers(self, queries: Sequence[_Query]) -> Sequence[Any]:
+        return [self._select(condition, values) for condition, values in queries]
+
+    def _select(self, condition: str, values: tuple[str | int | None, ...]) -> object:
+        try:
+            return self._connection.execute(
+                f"SELECT {_COLUMNS} FROM documents {condition}",  # noqa: S608
+                values,
+            ).fetchall()
+        except sqlite3.Error as exc:
+            return translated(exc)
+
+    async def _in_time(self, call: Awaitable[T]) -> T:
         try:
             async with asyncio.timeout(self._timeout):
-                return await asyncio.wrap_future(future)
+                return await call
         except TimeoutError:
             raise Unavailable("The state store did not answer in time.") from None
 
     def _close(self) -> None:
-        self._reader.shutdown()
+        self._reader.close()
         self._connection.close()
         self._writer.close()
 
@@ -187,6 +191,7 @@ def _now() -> int:
     return microseconds(datetime.now(UTC))
 
 
-def _new_version() -> str:
-    """Never one that this document had before, also when it was deleted and made again."""
-    return os.urandom(8).hex()
+def _versions() -> Iterator[str]:
+    """Never one that a document had before, in whatever process, also when it was deleted and made again."""
+    ours = os.urandom(8).hex()
+    return (f"{ours}-{number:x}" for number in count(1))
