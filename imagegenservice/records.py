@@ -21,6 +21,8 @@ HISTORY = 64
 KNOWN = 1000
 """Generations that are kept as they were read last."""
 _TRIES = 8
+NOTED_FOR = 0.1
+"""Seconds until a noted change is stored when no other one takes it along."""
 
 Change = Callable[[Generation], Generation]
 
@@ -125,6 +127,8 @@ class Claim:
     def __init__(self, records: Records, document: Document, generation: Generation) -> None:
         self._records = records
         self._lock = asyncio.Lock()
+        self._noted: list[Change] = []
+        self._storing: asyncio.Task[None] | None = None
         self.document = document
         self.generation = generation
 
@@ -152,8 +156,40 @@ class Claim:
                     await self._reload()
                 else:
                     self.generation = changed
+                    self._noted.clear()
                     return changed
         raise HeldByAnother
+
+    def note(self, change: Change) -> None:
+        """
+        Make a change that need not outlive this process: it is stored with the next one, or in a moment.
+
+        Watchers hear of it when it is stored. Raises HeldByAnother when it is finished.
+        """
+        if self.generation.finished:
+            raise HeldByAnother
+        self.generation = change(self.generation)
+        self._noted.append(change)
+        if self._storing is None or self._storing.done():
+            self._storing = asyncio.create_task(self._store_soon())
+
+    async def store_noted(self) -> None:
+        """Store what was noted, if it is not stored yet. Raises HeldByAnother, Unavailable."""
+        if self._noted:
+            await self.change(lambda now: now)
+
+    def forget_noted(self) -> None:
+        """Store nothing more of what was noted: somebody else may work on it from now on."""
+        self._noted.clear()
+        if self._storing is not None:
+            self._storing.cancel()
+
+    async def _store_soon(self) -> None:
+        await asyncio.sleep(NOTED_FOR)
+        try:
+            await self.store_noted()
+        except (HeldByAnother, ServiceError):
+            return  # whoever works on it finds out with the next change
 
     async def refresh(self) -> None:
         """Look at what is stored now. Raises HeldByAnother, Unavailable."""
@@ -168,6 +204,9 @@ class Claim:
         if fresh.holder != self.holder:
             raise HeldByAnother
         self.document, self.generation = fresh.document, fresh.generation
+        if not self.generation.finished:
+            for change in self._noted:
+                self.generation = change(self.generation)
 
 
 def _document(generation: Generation, holder: str) -> Document:

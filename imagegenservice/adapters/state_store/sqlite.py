@@ -23,11 +23,9 @@ from . import sqlite_file
 from .batches import Batches
 from .bodies import microseconds, read, written
 from .group_commit import GroupCommit, Write, translated
+from .sqlite_reads import COLUMNS, Query, ReadAtOnce, select
 
 T = TypeVar("T")
-_Query = tuple[str, tuple[str | int | None, ...]]
-"""What follows FROM documents, and its values."""
-_COLUMNS = "kind, id, body, tag, expires_at, version"
 
 
 class SqliteOptions(Options):
@@ -49,8 +47,9 @@ class Sqlite(StateStore):
         self._timeout = timeout
         writing = sqlite_file.prepare(path, timeout)
         self._connection = sqlite_file.connect(path, timeout)
+        self._at_once = ReadAtOnce(sqlite_file.connect(path, timeout=0))
         self._writer = GroupCommit(writing)
-        self._reader: Batches[_Query] = Batches("state-store-reader", self._answers)
+        self._reader: Batches[Query] = Batches("state-store-reader", self._answers)
         self._versions = _versions()
 
     @classmethod
@@ -87,15 +86,17 @@ class Sqlite(StateStore):
                 if not there[0]:
                     raise AlreadyExists
                 connection.execute("DELETE FROM documents WHERE kind = ? AND id = ?", _key(stored))
-            connection.execute(f"INSERT INTO documents ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)", row)  # noqa: S608
+            connection.execute(f"INSERT INTO documents ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)", row)  # noqa: S608
 
         await self._write(insert)
         return stored
 
     async def get(self, kind: str, id: str) -> Document | None:  # noqa: A002
         """One row."""
-        found = await self._read(
-            "WHERE kind = ? AND id = ? AND (expires_at IS NULL OR expires_at > ?)", kind, id, _now()
+        condition = "WHERE kind = ? AND id = ? AND (expires_at IS NULL OR expires_at > ?)"
+        rows = self._at_once.select(condition, (kind, id, _now()))
+        found = (
+            await self._read(condition, kind, id, _now()) if rows is None else [_document(*r) for r in rows]
         )
         return found[0] if found else None
 
@@ -147,15 +148,12 @@ class Sqlite(StateStore):
         rows: list[tuple[Any, ...]] = await self._in_time(self._reader.ask((condition, values)))
         return [_document(*row) for row in rows]
 
-    def _answers(self, queries: Sequence[_Query]) -> Sequence[Any]:
-        return [self._select(condition, values) for condition, values in queries]
+    def _answers(self, queries: Sequence[Query]) -> Sequence[Any]:
+        return [self._select(query) for query in queries]
 
-    def _select(self, condition: str, values: tuple[str | int | None, ...]) -> object:
+    def _select(self, query: Query) -> object:
         try:
-            return self._connection.execute(
-                f"SELECT {_COLUMNS} FROM documents {condition}",  # noqa: S608
-                values,
-            ).fetchall()
+            return select(self._connection, *query)
         except sqlite3.Error as exc:
             return translated(exc)
 
@@ -169,6 +167,7 @@ class Sqlite(StateStore):
     def _close(self) -> None:
         self._reader.close()
         self._connection.close()
+        self._at_once.close()
         self._writer.close()
 
 
