@@ -11,7 +11,7 @@ import time
 import traceback
 from collections.abc import AsyncIterator, Callable
 
-from . import accepts, generations, status
+from . import accepts, compositor, generations, start, status, uploads, watchers
 from .table import HEAD, Line, markdown
 
 ROWS: dict[str, Callable[[], AsyncIterator[Line]]] = {
@@ -19,7 +19,12 @@ ROWS: dict[str, Callable[[], AsyncIterator[Line]]] = {
     "accepts": accepts.accepted,
     "held": accepts.held,
     "generations": generations.text_only,
+    "watchers": watchers.measure,
+    "upload": uploads.one,
+    "compositor": compositor.measure,
     "cpu": generations.megabyte,
+    "start": start.measure,
+    "uploads": uploads.many,
 }
 
 
@@ -40,7 +45,7 @@ async def show(names: list[str]) -> int:
             traceback.print_exc()
             print(markdown((name, "CANNOT BE MEASURED", "", "", "FAIL", "")), flush=True)
             failed += 1
-        sys.stderr.write(f"{name}: {time.perf_counter() - begin:.0f} s\n")
+        sys.stderr.write(f"{name}: {time.perf_counter() - begin:.0f} s, load {os.getloadavg()[0]:.1f}\n")
     return failed
 
 

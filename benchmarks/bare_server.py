@@ -1,12 +1,13 @@
 """
 What grpc.aio itself costs: a server that gives one ready answer to every status call, and does nothing else.
 
-python -m benchmarks.bare_server HEX, the answer's bytes, prints its port.
+python -m benchmarks.bare_server HEX, the answer's bytes, prints its port and its process id.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from typing import Any, TypeAlias
 
@@ -40,7 +41,7 @@ async def main() -> None:
     server.add_generic_rpc_handlers((handlers(bytes.fromhex(sys.argv[1])),))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
-    print(port, flush=True)
+    print(port, os.getpid(), flush=True)
     await server.wait_for_termination()
 
 
