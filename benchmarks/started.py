@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import httpx2
@@ -45,9 +45,9 @@ async def served(settings: Mapping[str, str], *, one_core: bool = False) -> Asyn
 
 
 @asynccontextmanager
-async def helper(module: str, *arguments: str) -> AsyncIterator[str]:
+async def helper(module: str, *arguments: str, cores: Sequence[int] = CORES[-1:]) -> AsyncIterator[str]:
     """A module of this package as a process; gives the first line that it prints."""
-    with on_cores(CORES[-1:]):
+    with on_cores(cores):
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", f"benchmarks.{module}", *arguments),
             env=environment({"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"}),

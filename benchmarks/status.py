@@ -15,11 +15,11 @@ from imagegenservice.pb import imagegen_pb2 as pb
 from imagegenservice.pb import imagegen_pb2_grpc as pb_grpc
 
 from .load import CLIENT, load
-from .processes import spent
+from .processes import CORES, spent
 from .started import helper, pid_of, served
 from .table import Line, median, spread
 
-CALLS, ROUNDS = 2000, 9
+CALLS, ROUNDS = 1000, 15
 AIMS = {"memory": 0.7, "sqlite": 0.5}
 """Shares of a bare server's calls a second: most of a call is to be gRPC's own, or half of it with a disk."""
 
@@ -67,7 +67,9 @@ async def measure() -> AsyncIterator[Line]:
     async with AsyncExitStack() as stack:
         ours = {store: await _service(stack, store) for store in AIMS}
         answer = await _answer(ours["memory"])
-        port, pid = (await stack.enter_async_context(helper("bare_server", answer.hex()))).split()
+        port, pid = (
+            await stack.enter_async_context(helper("bare_server", answer.hex(), cores=CORES))
+        ).split()
         bare = Server(int(port), int(pid), ours["memory"].request, len(answer))
         for server in (bare, *ours.values()):
             await server.round(CALLS // 2)
