@@ -22,7 +22,7 @@ CART = [product.id for product in PRODUCTS[:5]]
 OTHER = PRODUCTS[5].id
 FIRST, KEPT = 1.0, 0.4
 """Seconds: what a shopper waits for without wondering, and what feels like an answer."""
-STARTS, AGAIN = 3, 3
+STARTS, AGAIN = 3, 2
 
 
 @dataclass(frozen=True)

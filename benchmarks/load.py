@@ -38,7 +38,7 @@ async def load(port: int, request: bytes, calls: int) -> Load:
         return await _h2load(port, request, calls)
     each = calls // PROCESSES
     runs = await asyncio.gather(*(_client(port, request, each) for _ in range(PROCESSES)))
-    return Load(sum(run.rate for run in runs), runs[0].size)
+    return Load(sum(run.rate for run in runs), sum(run.size for run in runs) / PROCESSES)
 
 
 async def _h2load(port: int, request: bytes, calls: int) -> Load:

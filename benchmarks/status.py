@@ -19,7 +19,7 @@ from .processes import CORES, spent
 from .started import helper, pid_of, served
 from .table import Line, median, spread
 
-CALLS, ROUNDS = 1000, 15
+CALLS, ROUNDS = 1000, 12
 AIMS = {"memory": 0.7, "sqlite": 0.5}
 """Shares of a bare server's calls a second: most of a call is to be gRPC's own, or half of it with a disk."""
 

@@ -21,7 +21,7 @@ from .table import Line, median, spread
 
 SIZE, WEIGHT = (2048, 1536), 2_000_000
 """As large as a background is kept, so that neither side makes it smaller."""
-EACH, ROUNDS = 8, 5
+EACH, ROUNDS = 6, 5
 SHARE = 1.3
 """Of what Pillow takes: the rest is for gRPC, base64, checks, two pipes and a file."""
 MANY, LARGE = 32, 10 * 1024 * 1024
