@@ -47,8 +47,8 @@ def _leaves(node: yaml.MappingNode, path: str) -> Iterator[tuple[str, yaml.Node,
 
 
 def _shown(text: str, value: yaml.Node) -> str:
-    default = text[value.start_mark.index : value.end_mark.index]
-    return "" if default in {'""', "[]", "{}"} else f"`{default.strip('"')}`"
+    default = text[value.start_mark.index : value.end_mark.index].strip('"')
+    return "" if default in {"", "[]", "{}"} else f"`{default}`"
 
 
 def _comment(lines: list[str], line: int, path: str) -> str:
