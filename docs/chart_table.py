@@ -11,6 +11,8 @@ import yaml
 
 CHART = Path(__file__).parent.parent / "helm-chart"
 README = CHART / "README.md"
+OPEN = "imageGenerationService.settings"
+"""Not all that may stand below it stands below it."""
 SHOP = "# --- The shop's keys"
 
 
@@ -41,6 +43,8 @@ def _leaves(node: yaml.MappingNode, path: str) -> Iterator[tuple[str, yaml.Node,
     for key, value in node.value:
         name = f"{path}{key.value}"
         if isinstance(value, yaml.MappingNode) and value.value:
+            if name == OPEN:
+                yield name, yaml.MappingNode("", [], value.start_mark, value.start_mark), key.start_mark.line
             yield from _leaves(value, f"{name}.")
         else:
             yield name, value, key.start_mark.line
