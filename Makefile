@@ -55,6 +55,7 @@ docs: setup ## Write README's table of settings anew
 lock: setup ## Compile requirements*.in, for Python 3.11 and newer
 	$(BIN)/uv pip compile $(LOCK) requirements.in -o requirements.txt
 	$(BIN)/uv pip compile $(LOCK) requirements-dev.in -o requirements-dev.txt
+	$(BIN)/uv pip compile $(LOCK) --no-deps requirements-tools.in -o requirements-tools.txt
 
 LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header $(if $(UPGRADE),--upgrade)
 

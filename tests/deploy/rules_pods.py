@@ -1,0 +1,308 @@
+"""Rules: how our pods run, by what the server really does (imagegenservice/settings.py, docs/memory.md)."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+from rendered import Object, Pod, Rendered, matches
+
+from imagegenservice.adapters.tables import IMAGE_MODELS, OBJECT_STORAGE, STATE_STORES
+from imagegenservice.errors import ConfigurationError
+from imagegenservice.settings import Settings, load
+from imagegenservice.urls import AdapterUrl
+
+FIELDS = {name.upper() for name in Settings.model_fields} | {"GOOGLE_CLOUD_PROJECT"}
+VENDORS = re.compile(r"OTEL_[A-Z_]+|GOOGLE_(APPLICATION_CREDENTIALS|GEMINI_BASE_URL|VERTEX_BASE_URL)")
+SECRETS = ("GEMINI_API_KEY", "OWNER_HASH_KEY")
+HTTP_PROBES = ("/healthz", "/readyz")
+MEBIBYTE = 1024 * 1024
+
+
+def settings_of(rendered: Rendered) -> Settings:
+    """As the server would read them; what is not in the set counts as its name. Raises ConfigurationError."""
+    found = {name: value for name, value in rendered.env.items() if name in FIELDS and value}
+    return load(**{name.lower(): value for name, value in found.items()})
+
+
+def mine(rendered: Rendered) -> list[Pod]:
+    """Every pod of ours, a chart's test included."""
+    return [pod for pod in rendered.pods if pod.owner["metadata"]["name"].startswith(rendered.service)]
+
+
+def names_are_settings(rendered: Rendered) -> list[str]:
+    """A misspelt variable is silently ignored by the server: here it is not."""
+    return [
+        f"{name} is no setting of the server"
+        for name in rendered.env
+        if name not in FIELDS and not VENDORS.fullmatch(name)
+    ]
+
+
+def names_are_given_once(rendered: Rendered) -> list[str]:
+    """The schemas let a list have a name twice; the last one wins."""
+    faults = []
+    for pod in mine(rendered):
+        for container in pod.containers:
+            names = [entry["name"] for entry in container.get("env", [])]
+            faults += [f"{pod.name}: {name} is given twice" for name in set(names) if names.count(name) > 1]
+    return faults
+
+
+def values_are_understood(rendered: Rendered) -> list[str]:
+    """The server would start with them: every value is of its type, every URL one of an adapter."""
+    try:
+        settings = settings_of(rendered)
+        for table, urls in (
+            (IMAGE_MODELS, settings.image_model_urls),
+            (OBJECT_STORAGE, [settings.object_storage_url]),
+            (STATE_STORES, [settings.state_store_url]),
+        ):
+            for url in urls:
+                table.load(AdapterUrl.parse(url).scheme)
+    except ConfigurationError as exc:
+        return [str(exc)]
+    return []
+
+
+def secrets_are_kept(rendered: Rendered) -> list[str]:
+    """No key as a plain value."""
+    return [
+        f"{entry['name']} is a plain value"
+        for entry in rendered.server.get("env", [])
+        if entry["name"] in SECRETS and "value" in entry
+    ]
+
+
+def restricted(rendered: Rendered) -> list[str]:
+    """https://kubernetes.io/docs/concepts/security/pod-security-standards, and a read-only root."""
+    return [f"{pod.name}: {fault}" for pod in mine(rendered) for fault in _unrestricted(pod)]
+
+
+def _unrestricted(pod: Pod) -> list[str]:
+    around = pod.spec.get("securityContext") or {}
+    faults = [f"{field} is on" for field in ("hostNetwork", "hostPID", "hostIPC") if pod.spec.get(field)]
+    faults += [
+        f"the volume {volume['name']} is of a forbidden type"
+        for volume in pod.spec.get("volumes", [])
+        if not volume.keys()
+        & {
+            "configMap",
+            "csi",
+            "downwardAPI",
+            "emptyDir",
+            "ephemeral",
+            "persistentVolumeClaim",
+            "projected",
+            "secret",
+        }
+    ]
+    for container in pod.containers:
+        faults += [f"{container['name']}: {fault}" for fault in _loose(container, around)]
+        if any("hostPort" in port for port in container.get("ports", [])):
+            faults.append(f"{container['name']}: a port of the host")
+    return faults
+
+
+def _loose(container: Object, around: Object) -> list[str]:
+    own = container.get("securityContext") or {}
+    both = {**around, **own}
+    wanted: dict[str, tuple[Any, Any]] = {
+        "runAsNonRoot": (both.get("runAsNonRoot"), True),
+        "allowPrivilegeEscalation": (own.get("allowPrivilegeEscalation"), False),
+        "privileged": (own.get("privileged", False), False),
+        "readOnlyRootFilesystem": (own.get("readOnlyRootFilesystem"), True),
+        "capabilities.drop": ((own.get("capabilities") or {}).get("drop"), ["ALL"]),
+        "capabilities.add": ((own.get("capabilities") or {}).get("add", []), []),
+        "seccompProfile": ((both.get("seccompProfile") or {}).get("type"), "RuntimeDefault"),
+        "runAsUser": (both.get("runAsUser"), 1000),
+    }
+    return [f"{name} is {found!r}" for name, (found, good) in wanted.items() if found != good]
+
+
+def no_token_is_mounted(rendered: Rendered) -> list[str]:
+    """Nothing of ours asks the API server; Workload Identity asks the metadata server."""
+    accounts = {found["metadata"]["name"]: found for found in rendered.of("ServiceAccount")}
+    return [
+        f"{pod.name}: a service account's token is mounted"
+        for pod in mine(rendered)
+        if pod.spec.get(
+            "automountServiceAccountToken",
+            accounts.get(pod.account, {}).get("automountServiceAccountToken", True),
+        )
+    ]
+
+
+def probes_fit(rendered: Rendered) -> list[str]:
+    """Each asks a port that the server opens, in the protocol that it speaks there; liveness is generous."""
+    faults = []
+    for name in ("startupProbe", "readinessProbe", "livenessProbe"):
+        probe = rendered.server.get(name)
+        faults += [f"{name}: {fault}" for fault in (_unfit(rendered, probe) if probe else ["there is none"])]
+    if not faults:
+        faults += _hasty(rendered.server)
+    return faults
+
+
+def _unfit(rendered: Rendered, probe: Object) -> list[str]:
+    settings = settings_of(rendered)
+    if "grpc" in probe:
+        service = probe["grpc"].get("service") or ""
+        port = probe["grpc"]["port"]
+        return [
+            *([f"gRPC is spoken on {settings.port}, not {port}"] if port != settings.port else []),
+            *(
+                [f"no health of {service!r} is known"]
+                if service not in ("", "hipstershop.ImageGenerationService")
+                else []
+            ),
+        ]
+    if "httpGet" in probe:
+        asked = rendered.ours.port(probe["httpGet"]["port"])
+        path = probe["httpGet"].get("path", "/")
+        return [
+            *(
+                [f"HTTP is spoken on {settings.http_port}, not {asked}"]
+                if asked != settings.http_port
+                else []
+            ),
+            *([f"the server has no {path}"] if path not in HTTP_PROBES else []),
+        ]
+    return ["asks neither gRPC nor HTTP"]
+
+
+def _hasty(server: Object) -> list[str]:
+    startup, liveness = server["startupProbe"], server["livenessProbe"]
+    checks = {
+        "startupProbe: gives up within 30 s": _span(startup) < 30,
+        "livenessProbe: kills within 60 s of silence": _span(liveness) < 60,
+        "livenessProbe: waits less than 5 s for an answer": liveness.get("timeoutSeconds", 1) < 5,
+        "livenessProbe: /readyz is not for it": (liveness.get("httpGet") or {}).get("path") == "/readyz",
+    }
+    return [fault for fault, holds in checks.items() if holds]
+
+
+def _span(probe: Object) -> int:
+    return int(probe.get("periodSeconds", 10)) * int(probe.get("failureThreshold", 3))
+
+
+def grace_is_enough(rendered: Rendered) -> list[str]:
+    """Longer than the longest drawing and the drain."""
+    settings = settings_of(rendered)
+    needed = settings.draw_timeout + settings.drain_delay + settings.drain_timeout
+    given = rendered.ours.spec.get("terminationGracePeriodSeconds", 30)
+    faults = (
+        [] if given > needed else [f"terminationGracePeriodSeconds {given} is not longer than {needed:g}"]
+    )
+    if settings.drain_delay < 1:
+        faults.append("DRAIN_DELAY is 0: calls arrive after the server has refused them")
+    return faults
+
+
+def memory_is_enough(rendered: Rendered) -> list[str]:
+    """The sum of docs/memory.md, and a limit for every container of ours."""
+    faults = []
+    for pod in mine(rendered):
+        for container in pod.containers:
+            resources = container.get("resources") or {}
+            for kind, names in (("requests", ("cpu", "memory")), ("limits", ("memory",))):
+                missing = [name for name in names if name not in (resources.get(kind) or {})]
+                faults += [f"{pod.name}: {container['name']}: no {kind} of {name}" for name in missing]
+    return faults or _too_small(rendered)
+
+
+def _too_small(rendered: Rendered) -> list[str]:
+    settings, limits = settings_of(rendered), rendered.server["resources"]["limits"]
+    workers = settings.cpu_workers or min(4, math.ceil(quantity(limits.get("cpu", "4"))))
+    budget = max(256e6, settings.large_picture_slots * 16 * settings.max_pixels)
+    needed = (70 + 12 * max(2, workers) + 104 * workers) * 1e6 + budget
+    given = quantity(limits["memory"])
+    return [] if given >= needed else [f"{given / 1e6:.0f} MB of memory, {needed / 1e6:.0f} MB needed"]
+
+
+def quantity(text: str | float) -> float:
+    """Kubernetes' numbers: 500m, 2, 768Mi, 1G."""
+    units = {"": 1, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "Ki": 1024, "Mi": 1024**2, "Gi": 1024**3}
+    found = re.fullmatch(r"([0-9.]+)([a-zA-Z]*)", str(text))
+    if found is None or found[2] not in units:
+        raise ValueError(f"{text!r} is no quantity")
+    return float(found[1]) * units[found[2]]
+
+
+def what_is_written_can_be(rendered: Rendered) -> list[str]:
+    """The root is read-only: /tmp and DATA_DIR are mounted, writable, bounded where they fill the node."""
+    server = rendered.server
+    mounts = {mount["mountPath"]: mount for mount in server.get("volumeMounts", [])}
+    faults = [] if "/tmp" in mounts else ["/tmp cannot be written"]
+    data = str(settings_of(rendered).data_dir)
+    if own_state(rendered) and (data not in mounts or mounts[data].get("readOnly")):
+        faults.append(f"DATA_DIR {data} cannot be written")
+    faults += [
+        f"the volume {volume['name']} has no sizeLimit"
+        for volume in rendered.ours.spec.get("volumes", [])
+        if "emptyDir" in volume and "sizeLimit" not in (volume["emptyDir"] or {})
+    ]
+    return faults
+
+
+def own_state(rendered: Rendered) -> bool:
+    """True when a replica knows what no other knows."""
+    settings = settings_of(rendered)
+    shared = settings.state_store_url.startswith("firestore://") and settings.object_storage_url.startswith(
+        "gs://"
+    )
+    return not shared
+
+
+def replicas_share_their_state(rendered: Rendered) -> list[str]:
+    """Never two with state of their own, not even during an update; more than one are spread and budgeted."""
+    spec = rendered.one("Deployment", rendered.service)["spec"]
+    scaler = _scaler(rendered)
+    most = scaler["spec"]["maxReplicas"] if scaler else spec.get("replicas", 1)
+    if own_state(rendered):
+        update = (spec.get("strategy") or {}).get("type", "RollingUpdate")
+        return [
+            *([f"up to {most} replicas with state of their own"] if most > 1 else []),
+            *(["an update runs two replicas with state of their own"] if update != "Recreate" else []),
+        ]
+    faults = (
+        ["replicas is set beside an autoscaler, which each apply would undo"]
+        if scaler and "replicas" in spec
+        else []
+    )
+    return faults + (_alone(rendered) if most > 1 else [])
+
+
+def _scaler(rendered: Rendered) -> Object | None:
+    return next(
+        (
+            found
+            for found in rendered.of("HorizontalPodAutoscaler")
+            if found["spec"]["scaleTargetRef"]["name"] == rendered.service
+        ),
+        None,
+    )
+
+
+def _alone(rendered: Rendered) -> list[str]:
+    spread = rendered.ours.spec.get("topologySpreadConstraints", [])
+    budgets = [
+        found["spec"]
+        for found in rendered.of("PodDisruptionBudget")
+        if matches(found["spec"].get("selector"), rendered.ours.labels)
+    ]
+    return [
+        *([] if budgets else ["no PodDisruptionBudget"]),
+        *([] if spread else ["no topologySpreadConstraints"]),
+        *(
+            "a spread that does not count our pods"
+            for each in spread
+            if not matches(each.get("labelSelector"), rendered.ours.labels)
+        ),
+        *(
+            "a PodDisruptionBudget that lets no node be drained"
+            for each in budgets
+            if each.get("maxUnavailable") == 0
+        ),
+    ]
