@@ -37,6 +37,9 @@ class Edge:
         return f"{self.source.name} to {self.target.name}:{self.port}/{self.protocol}"
 
 
+ISTIOD = End("istiod", {"app": "istiod"}, MESH)
+
+
 def us(rendered: Rendered) -> End:
     return End("us", rendered.ours.labels)
 
@@ -133,6 +136,8 @@ def unwanted(rendered: Rendered) -> list[Edge]:
         edges.append(Edge(here, End("Google", address=GOOGLE), 443))
     if not is_somebody(rendered):
         edges.append(Edge(here, End("metadata", address=METADATA), 80))
+    if not (rendered.of("Sidecar") or rendered.of("AuthorizationPolicy")):
+        edges.append(Edge(here, ISTIOD, 15012))
     if not settings.enable_tracing:
         edges.append(Edge(here, shop(rendered, "opentelemetrycollector"), 4317))
     return edges

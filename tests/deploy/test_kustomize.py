@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 from building import COMPONENTS, KUSTOMIZE, SETTINGS, SHOP, Kubectl, settings
-from edges import us
+from edges import ISTIOD, Edge, us
 from rendered import SERVICE, Rendered, strictly
 from rules import complaints
-from rules_network import isolated, policies_admit_what_is_used
+from rules_network import isolated, policies_admit_what_is_used, refused
 from toolbox import ROOT, Failed, Tools
 
 BASE = SHOP / "base"
@@ -171,6 +171,13 @@ def test_in_a_mesh_the_shops_authorization_lets_us_in(kubectl: Kubectl) -> None:
 
     assert complaints(found) == []
     assert [fault.split(":")[0] for fault in complaints(without)] == ["the_mesh_lets_us_out"] * 4
+
+
+def test_in_a_mesh_the_sidecar_reaches_its_control_plane_through_our_policies(kubectl: Kubectl) -> None:
+    meshed, plain = (kubectl.compose("", *mesh, "network-policies", base=BASE) for mesh in (("istio",), ()))
+
+    assert refused(meshed, Edge(us(meshed), ISTIOD, 15012)) == ""
+    assert refused(plain, Edge(us(plain), ISTIOD, 15012)) == "refused as egress of us"
 
 
 def test_the_production_overlay_says_what_is_not_filled_in(kubectl: Kubectl) -> None:
