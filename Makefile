@@ -40,6 +40,7 @@ lint: setup ## Look for faults without running anything
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/codespell
+	$(BIN)/yamllint --strict .
 	$(BIN)/python protos/generate.py --check
 	PYTHONPATH=. $(BIN)/python docs/settings_table.py --check
 
@@ -58,6 +59,7 @@ docs: setup ## Write README's table of settings anew
 lock: setup ## Compile requirements*.in, for Python 3.11 and newer
 	$(BIN)/uv pip compile $(LOCK) requirements.in -o requirements.txt
 	$(BIN)/uv pip compile $(LOCK) requirements-dev.in -o requirements-dev.txt
+	$(BIN)/uv pip compile $(LOCK) --no-deps requirements-tools.in -o requirements-tools.txt
 
 LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header $(if $(UPGRADE),--upgrade)
 
