@@ -44,6 +44,7 @@
     UNAVAILABLE: { words: "The picture service is not there at the moment. Please try again.", again: true },
     OFFLINE: { words: "The shop cannot be reached. Are you online?", again: true },
   };
+  const AWAY = { words: "The image model did not answer. Please try again.", again: true };
   const UNKNOWN = { words: "Your picture could not be drawn. Nothing in your cart has changed.", again: true };
 
   const STAGES = {
@@ -60,23 +61,24 @@
   let uploaded = ""; // where it is, once it was sent
   let order = null; // { id, shape, style } of the drawing that is followed
   let turn = 0; // counts up, so that what was abandoned falls silent
-  let picking = 0;
+  let picking = 0; // the same for what was picked
+  let ready = Promise.resolve(); // when the picked photo is fit to be sent
 
   // ---- The server ----
 
-  // Answers { state } or { fault, after }. Throws nothing.
+  // Answers { state }, or { fault, after, passing }: `passing` means that the same may work in a moment.
   async function ask(path, options = {}) {
     const { seconds = 20, ...rest } = options;
     const stop = new AbortController();
     const timer = setTimeout(() => stop.abort(), seconds * 1000);
     try {
       const answer = await fetch(base + path, { credentials: "same-origin", signal: stop.signal, ...rest });
-      const state = await answer.json();
-      if (answer.ok) return { state };
-      const after = Number(answer.headers.get("Retry-After")) || 0;
-      return { fault: state.reason || "INTERNAL", after, passing: answer.status === 429 || answer.status >= 500 };
+      const state = await answer.json().catch(() => ({}));
+      if (answer.ok && state.status) return { state };
+      const passing = answer.ok || answer.status === 429 || answer.status >= 500;
+      return { fault: state.reason || "INTERNAL", after: Number(answer.headers.get("Retry-After")) || 0, passing };
     } catch {
-      return { fault: navigator.onLine === false || stop.signal.aborted === false ? "OFFLINE" : "UNAVAILABLE", after: 0, passing: true };
+      return { fault: stop.signal.aborted ? "UNAVAILABLE" : "OFFLINE", after: 0, passing: true };
     } finally {
       clearTimeout(timer);
     }
@@ -92,9 +94,13 @@
 
   // ---- The views ----
 
+  const BUTTONS = { progress: "Watch it being drawn", result: "Show my picture" };
+  const NEWS = { progress: "Your picture is being drawn.", result: "Your picture is ready.", failure: "Your picture could not be drawn." };
+
   function show(view) {
     for (const name of ["form", "progress", "result", "failure"]) part(name).hidden = name !== view;
-    part("open").textContent = view === "progress" ? "Watch it being drawn" : view === "result" ? "Show my picture" : "Generate image";
+    part("open").textContent = BUTTONS[view] || "Generate image";
+    part("news").textContent = dialog.open ? "" : NEWS[view] || "";
   }
 
   function say(words) {
@@ -105,7 +111,7 @@
   function fail(reason, state = {}) {
     turn += 1;
     forget();
-    const fault = FAULTS[reason] || (reason.startsWith("ENGINE_") ? { ...FAULTS.UNAVAILABLE, words: "The image model did not answer. Please try again." } : UNKNOWN);
+    const fault = FAULTS[reason] || (reason.startsWith("ENGINE_") ? AWAY : UNKNOWN);
     if (fault.background) return refuse(fault.words);
     part("sorry").textContent = fault.words;
     part("sorry").dataset.reason = reason;
@@ -118,6 +124,7 @@
 
   // The photo is to blame: back to the form, where it can be changed.
   function refuse(words) {
+    turn += 1;
     dropPhoto();
     show("form");
     part("warning").textContent = words;
@@ -127,8 +134,11 @@
 
   // ---- The background ----
 
-  async function takePhoto(chosen) {
-    const mine = ++picking;
+  function pick(files) {
+    if (files.length) ready = takePhoto(files[0], ++picking);
+  }
+
+  async function takePhoto(chosen, mine) {
     part("warning").hidden = true;
     if (!/^image\/(jpeg|png|webp)$/.test(chosen.type)) return refuse(FAULTS.UNSUPPORTED_FORMAT.words);
     const made = await smaller(chosen);
@@ -211,7 +221,8 @@
     const style = choice.get("style");
     const mine = ++turn;
     begin(shape);
-    if (!(await upload(mine))) return;
+    await ready;
+    if (mine !== turn || !(await upload(mine))) return;
     say(STAGES.queued);
     // One key for one wish: however often it is sent, it is one drawing.
     const body = JSON.stringify({ style, shape, background: uploaded, key: newKey() });
@@ -315,8 +326,11 @@
     const made = state.engine === "compositor"
       ? "Put together from the shop's own photos of your products."
       : "Drawn by an AI model: details may differ from the products.";
-    const missing = state.left_out ? ` ${state.left_out === 1 ? "One product is" : `${state.left_out} products are`} not shown: the shop does not sell it any more.`.replace("are not shown: the shop does not sell it", "are not shown: the shop does not sell them") : "";
-    return made + missing;
+    if (!state.left_out) return made;
+    const missing = state.left_out === 1
+      ? "One product is not shown: the shop does not sell it any more."
+      : `${state.left_out} products are not shown: the shop does not sell them any more.`;
+    return `${made} ${missing}`;
   }
 
   // ---- A page that is loaded again finds its drawing ----
@@ -357,7 +371,7 @@
     event.preventDefault();
     start();
   });
-  file.addEventListener("change", () => file.files.length && takePhoto(file.files[0]));
+  file.addEventListener("change", () => pick(file.files));
   part("remove").addEventListener("click", () => {
     dropPhoto();
     file.focus();
@@ -386,7 +400,7 @@
   drop.addEventListener("drop", (event) => {
     event.preventDefault();
     drop.classList.remove("is-over");
-    if (event.dataTransfer.files.length) takePhoto(event.dataTransfer.files[0]);
+    pick(event.dataTransfer.files);
   });
 
   root.hidden = false;
