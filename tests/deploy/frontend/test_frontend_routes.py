@@ -82,7 +82,7 @@ async def test_what_is_not_there_is_not_found(door: Any) -> None:
     for path in missing:
         answer = await door.ask("GET", path)
         # The shop's router leads a path with dots to the one without, outside of ours.
-        away = answer.status_code == 301 and ".." in path
+        away = answer.status_code == 301 and (".." in path or "%2e" in path)
         assert answer.status_code == 404 or away, path
 
 
