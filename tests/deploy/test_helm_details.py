@@ -259,7 +259,8 @@ def test_the_defaults_of_the_shops_keys_are_those_that_are_written_down(tools, t
 
 
 def test_the_shops_own_file_of_values_fits(tools):
-    flags = [*Case("", FOUR, ASM).flags, "--values", str(SHOP / "values.yaml")]
+    others = ("adService.create=true", "cartDatabase.type=redis", "frontend.platform=gcp")
+    flags = [*Case("", FOUR, (*ASM, *others)).flags, "--values", str(SHOP / "values.yaml")]
     assert SERVICE in template(tools.helm4, CHART, flags)
 
 
