@@ -68,6 +68,14 @@ def asks_google(rendered: Rendered) -> bool:
     )
 
 
+def is_somebody(rendered: Rendered) -> bool:
+    """True when Google has to know who we are, and a key is not enough."""
+    settings = settings_of(rendered)
+    urls = (settings.object_storage_url, settings.state_store_url, settings.gemini_api_key_secret)
+    vertex = any("vertex=true" in url for url in settings.image_model_urls)
+    return vertex or any(url.startswith(("gs://", "firestore://", "projects/")) for url in urls)
+
+
 def needed(rendered: Rendered) -> list[Edge]:
     """Every connection without which something that is switched on does not work."""
     settings, here, frontend = settings_of(rendered), us(rendered), shop(rendered, "frontend")
@@ -89,10 +97,9 @@ def needed(rendered: Rendered) -> list[Edge]:
         for protocol in ("UDP", "TCP")
     ]
     if asks_google(rendered):
-        edges += [
-            Edge(here, End("Google", address=GOOGLE), 443),
-            Edge(here, End("metadata", address=METADATA), 80),
-        ]
+        edges.append(Edge(here, End("Google", address=GOOGLE), 443))
+    if is_somebody(rendered):
+        edges.append(Edge(here, End("metadata", address=METADATA), 80))
     if settings.enable_tracing:
         edges.append(Edge(here, shop(rendered, "opentelemetrycollector"), 4317))
     if rendered.of("PodMonitoring"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fnmatch import fnmatchcase
 
-from edges import asks_google
+from edges import is_somebody
 from rendered import Object, Pod, Rendered, matches
 from rules_pods import settings_of
 
@@ -138,8 +138,19 @@ def _known(name: str, hosts: list[str]) -> bool:
 
 
 def _unlisted(rendered: Rendered) -> list[str]:
-    if not asks_google(rendered):
-        return []
+    settings = settings_of(rendered)
     listed = [host for entry in rendered.of("ServiceEntry") for host in entry["spec"]["hosts"]]
-    asked = ("storage.googleapis.com", "firestore.googleapis.com", "metadata.google.internal")
-    return [f"no ServiceEntry for {host}" for host in asked if not any(_like(each, host) for each in listed)]
+    asked = {
+        "storage.googleapis.com": settings.object_storage_url.startswith("gs://"),
+        "firestore.googleapis.com": settings.state_store_url.startswith("firestore://"),
+        "secretmanager.googleapis.com": settings.gemini_api_key_secret.startswith("projects/"),
+        "generativelanguage.googleapis.com": any(
+            url.startswith("gemini://") and "vertex=true" not in url for url in settings.image_model_urls
+        ),
+        "metadata.google.internal": is_somebody(rendered),
+    }
+    return [
+        f"no ServiceEntry for {host}"
+        for host, is_asked in asked.items()
+        if is_asked and not any(_like(each, host) for each in listed)
+    ]
