@@ -37,6 +37,7 @@ lint: setup ## Look for faults without running anything
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/codespell
+	$(BIN)/yamllint --strict .
 	$(BIN)/python protos/generate.py --check
 	PYTHONPATH=. $(BIN)/python docs/settings_table.py --check
 

@@ -51,7 +51,10 @@ def names_are_given_once(rendered: Rendered) -> list[str]:
 
 
 def values_are_understood(rendered: Rendered) -> list[str]:
-    """The server would start with them: every value is of its type, every URL one of an adapter."""
+    """The server would start with them: values are of their types, URLs are of adapters, and whole."""
+    faults = [
+        f"{name}: {value} names what is not known" for name, value in rendered.env.items() if "$(" in value
+    ]
     try:
         settings = settings_of(rendered)
         for table, urls in (
@@ -59,11 +62,24 @@ def values_are_understood(rendered: Rendered) -> list[str]:
             (OBJECT_STORAGE, [settings.object_storage_url]),
             (STATE_STORES, [settings.state_store_url]),
         ):
-            for url in urls:
-                table.load(AdapterUrl.parse(url).scheme)
+            for text in urls:
+                url = AdapterUrl.parse(text)
+                table.load(url.scheme)
+                faults += _half(url, settings.project_id)
     except ConfigurationError as exc:
-        return [str(exc)]
-    return []
+        faults.append(str(exc))
+    return faults
+
+
+def _half(url: AdapterUrl, project: str) -> list[str]:
+    options = dict(url.query)
+    vertex = url.scheme == "gemini" and options.get("vertex") == "true"
+    checks = {
+        "names no bucket": url.scheme == "gs" and not url.host,
+        "names no project": url.scheme == "firestore" and not (url.host or project),
+        "has no project": vertex and not (options.get("project") or project),
+    }
+    return [f"{url.text} {fault}" for fault, holds in checks.items() if holds]
 
 
 def secrets_are_kept(rendered: Rendered) -> list[str]:

@@ -1,0 +1,320 @@
+"""Every component alone, with a shop and with its policies, by an old and a new kubectl."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from functools import partial
+from itertools import chain
+from pathlib import Path
+
+import pytest
+from building import COMPONENTS, KUSTOMIZE, SETTINGS, SHOP, Kubectl, settings
+from edges import us
+from rendered import SERVICE, Rendered, strictly
+from rules import complaints
+from rules_network import isolated, policies_admit_what_is_used
+from rules_pods import FIELDS
+from toolbox import ROOT, Failed, Tools
+
+BASE = SHOP / "base"
+ALL_COMPONENTS = sorted(path.name for path in COMPONENTS.iterdir())
+COMBINATIONS = sorted(path.name for path in (KUSTOMIZE / "tests").iterdir())
+PARTS = {
+    "image-generation": ("",),
+    "image-generation-pvc": ("", "pvc"),
+    "image-generation-pvc-gemini": ("", "pvc", "gemini"),
+    "image-generation-gcs-firestore": ("", "gcs", "firestore", "gemini-secret-manager"),
+    "image-generation-hpa-gemini-vertex": ("", "hpa", "gemini-vertex"),
+    "image-generation-all": ("", "gcs", "firestore", "hpa", "gemini-vertex", "istio"),
+}
+"""What each combination is made of; policies and operations are put beside it by the tests."""
+
+LEFT_ALONE = {
+    "HOST": "all of a pod's addresses is right",
+    "PICTURE_URL_ALLOWLIST": "the user's",
+    "BACKGROUND_URL_ALLOWLIST": "the user's",
+    "GEMINI_API_KEY": "a file is better",
+    "GOOGLE_CLOUD_PROJECT": "PROJECT_ID says it",
+    "PUBLIC_URL": "the user's; the frontend does not need it",
+    "OWNER_HASH_KEY": "made once, kept in the state store",
+    "PICTURE_SIZE": "the default",
+    "PICTURE_FORMAT": "the default",
+    "MAX_UPLOAD_BYTES": "the default",
+    "MAX_PIXELS": "the default, for which the memory limit is worked out",
+    "MAX_SIDE": "the default",
+    "PICTURE_DAYS": "the default",
+    "BACKGROUND_DAYS": "the default",
+    "QUEUE_SIZE": "the default",
+    "OWNER_QUEUE_SIZE": "the default",
+    "DRAW_TIMEOUT": "the default, for which the grace period is worked out",
+    "FALL_THROUGH_ON_REFUSAL": "the default",
+    "UNKNOWN_OUTCOME_RETRIES": "the default",
+    "LEASE_SECONDS": "the default",
+    "LARGE_PICTURE_SLOTS": "the default, for which the memory limit is worked out",
+    "MAX_CALLS": "the default",
+    "MAX_STREAMS": "the default",
+    "MAX_UPLOADS": "the default",
+    "OWNER_CALLS": "the default",
+    "DRAIN_TIMEOUT": "the default, for which the grace period is worked out",
+    "ENABLE_REFLECTION": "the default",
+    "LOG_LEVEL": "the default",
+    "DISABLE_PROFILER": "there is no profiler",
+    "IMAGEGEN_CRASH_AT": "for tests of crashes",
+}
+"""Settings that no manifest of ours sets, and why."""
+
+
+@pytest.fixture(scope="session")
+def kubectl(tools: Tools) -> Kubectl:
+    """The old one, which most tests ask."""
+    return Kubectl(tools.old_kubectl)
+
+
+@pytest.mark.parametrize("name", ALL_COMPONENTS)
+def test_each_component_builds_alone(name: str, kubectl: Kubectl) -> None:
+    found = kubectl.build(COMPONENTS / name)
+
+    assert complaints(found) == []
+    # What has nothing to patch adds nothing.
+    assert all(each["metadata"]["name"].startswith(SERVICE) for each in found)
+
+
+@pytest.mark.parametrize("name", ALL_COMPONENTS)
+def test_a_new_kubectl_builds_each_component_alike(name: str, kubectl: Kubectl, tools: Tools) -> None:
+    assert Kubectl(tools.new_kubectl).build(COMPONENTS / name) == kubectl.build(COMPONENTS / name)
+
+
+@pytest.mark.parametrize("parts", PARTS.values(), ids=PARTS)
+def test_a_new_kubectl_builds_each_combination_alike(
+    parts: tuple[str, ...], kubectl: Kubectl, tools: Tools
+) -> None:
+    chosen = (SHOP / "network-policies", *parts, "operations", "network-policies")
+
+    new = Kubectl(tools.new_kubectl).compose(*chosen, base=BASE, also=settings())
+
+    assert new == kubectl.compose(*chosen, base=BASE, also=settings())
+
+
+@pytest.mark.parametrize("name", COMBINATIONS)
+def test_each_combination_holds_by_itself(name: str, kubectl: Kubectl) -> None:
+    assert complaints(kubectl.build(KUSTOMIZE / "tests" / name)) == []
+
+
+def test_each_component_is_in_a_combination() -> None:
+    listed = {
+        Path(part).name
+        for name in COMBINATIONS
+        for kustomization in strictly((KUSTOMIZE / "tests" / name / "kustomization.yaml").read_text())
+        for part in kustomization["components"]
+    }
+
+    assert listed == set(ALL_COMPONENTS)
+    assert set(PARTS) == set(COMBINATIONS)
+
+
+@pytest.mark.parametrize("name", ALL_COMPONENTS)
+def test_no_path_leads_out_of_a_component(name: str, tmp_path: Path, kubectl: Kubectl) -> None:
+    shutil.copytree(COMPONENTS / name, tmp_path / name)
+
+    assert kubectl.build(tmp_path / name) == kubectl.build(COMPONENTS / name)
+    assert (COMPONENTS / name / "README.md").is_file()
+
+
+@pytest.mark.parametrize("parts", PARTS.values(), ids=PARTS)
+@pytest.mark.parametrize("operations", [(), ("operations",)], ids=["unwatched", "operations"])
+def test_each_combination_joins_the_shop(
+    parts: tuple[str, ...], operations: tuple[str, ...], kubectl: Kubectl
+) -> None:
+    found = kubectl.compose(*parts, *operations, base=BASE, also=settings())
+
+    assert complaints(found) == []
+    (server,) = found.one("Deployment", "frontend")["spec"]["template"]["spec"]["containers"]
+    assert found.environment(server)["IMAGE_GENERATION_SERVICE_ADDR"] == f"{SERVICE}:8080"
+    assert found.environment(server)["CART_SERVICE_ADDR"] == "cartservice:7070"
+
+
+def test_the_shop_is_changed_nowhere_else(kubectl: Kubectl) -> None:
+    alone = kubectl.build(BASE)
+    everything = PARTS["image-generation-all"]
+    with_us = kubectl.compose(*everything, "operations", "network-policies", base=BASE, also=settings())
+
+    changed = [each for each in alone if each not in with_us.objects]
+    assert [each["metadata"]["name"] for each in changed] == ["frontend"]
+
+
+@pytest.mark.parametrize("parts", PARTS.values(), ids=PARTS)
+def test_after_the_shops_policies_ours_admit_all_that_is_used(
+    parts: tuple[str, ...], kubectl: Kubectl
+) -> None:
+    theirs = SHOP / "network-policies"
+    found = kubectl.compose(theirs, *parts, "network-policies", base=BASE, also=settings())
+
+    assert complaints(found) == []
+    assert policies_admit_what_is_used(found) == []
+
+
+@pytest.mark.parametrize("parts", PARTS.values(), ids=PARTS)
+def test_before_the_shops_policies_ours_build_but_open_nothing_of_the_shop(
+    parts: tuple[str, ...], kubectl: Kubectl
+) -> None:
+    theirs = SHOP / "network-policies"
+    found = kubectl.compose(*parts, "network-policies", theirs, base=BASE, also=settings())
+
+    closed = {"cartservice": 7070, "productcatalogservice": 3550}
+    assert complaints(found) == [
+        f"policies_admit_what_is_used: us to {name}:{port}/TCP: refused as ingress of {name}"
+        for name, port in closed.items()
+    ]
+
+
+def test_patches_of_the_overlay_itself_open_the_shop_in_either_order(kubectl: Kubectl) -> None:
+    theirs = SHOP / "network-policies"
+    readme = (COMPONENTS / "image-generation-network-policies/README.md").read_text()
+    patches = readme.partition("```yaml\n")[2].partition("```")[0]
+
+    for order in (("", theirs), (theirs, "")):
+        found = kubectl.compose(*order, base=BASE, also=patches)
+        ours = replace(
+            found,
+            objects=tuple(
+                each
+                for each in found
+                if each["kind"] != "NetworkPolicy" or each["metadata"]["name"] != "deny-all"
+            ),
+        )
+        assert policies_admit_what_is_used(ours) == []
+
+
+@pytest.mark.parametrize("theirs", [False, True], ids=["open shop", "closed shop"])
+def test_no_policy_of_ours_closes_a_service_that_was_open(theirs: bool, kubectl: Kubectl) -> None:
+    policies = (SHOP / "network-policies",) if theirs else ()
+    before = kubectl.compose(*policies, "", base=BASE)
+    after = kubectl.compose(*policies, "", "network-policies", base=BASE)
+
+    ours = {(SERVICE, "Ingress"), (SERVICE, "Egress")}
+    assert isolated(after) - isolated(before) <= ours
+    assert isolated(after) >= ours
+    assert us(after).labels == us(before).labels
+
+
+def test_in_a_mesh_the_shops_authorization_lets_us_in(kubectl: Kubectl) -> None:
+    theirs = SHOP / "authorization-policies"
+    found = kubectl.compose(theirs, "", "istio", base=BASE)
+    without = kubectl.compose(theirs, "", base=BASE)
+
+    assert complaints(found) == []
+    assert [fault.split(":")[0] for fault in complaints(without)] == ["the_mesh_lets_us_out"] * 4
+
+
+def test_the_production_overlay_says_what_is_not_filled_in(kubectl: Kubectl) -> None:
+    with pytest.raises(Failed, match=r"data\.GOOGLE_SERVICE_ACCOUNT. is missing"):
+        kubectl.build(KUSTOMIZE / "overlays/production")
+
+
+def test_the_production_overlay_holds_once_it_is_filled_in(kubectl: Kubectl, tmp_path: Path) -> None:
+    account = "pictures@boutique-1234.iam.gserviceaccount.com"
+    shutil.copytree(KUSTOMIZE, tmp_path / "kustomize")
+    overlay = tmp_path / "kustomize/overlays/production"
+    asked = [
+        line.partition("=")[0].lstrip("#") for line in (overlay / "settings.env").read_text().splitlines()[1:]
+    ]
+    values = {**SETTINGS, "GOOGLE_SERVICE_ACCOUNT": account}
+    (overlay / "settings.env").write_text("".join(f"{name}={values[name]}\n" for name in asked))
+
+    found = kubectl.build(overlay)
+
+    assert complaints(found) == []
+    annotations = found.one("ServiceAccount", SERVICE)["metadata"]["annotations"]
+    assert annotations == {"iam.gke.io/gcp-service-account": account}
+
+
+@pytest.mark.parametrize("missing", ["GCS_BUCKET", "PROJECT_ID"])
+def test_a_value_that_is_left_out_stops_the_pod(missing: str, kubectl: Kubectl) -> None:
+    found = kubectl.compose("", "hpa", also=settings(**{**SETTINGS, missing: None}))
+
+    assert [fault for fault in complaints(found) if f"no {missing} in ConfigMap/{SERVICE}-settings" in fault]
+
+
+@pytest.mark.parametrize("empty", ["GCS_BUCKET", "PROJECT_ID"])
+def test_a_value_that_is_empty_stops_the_server(empty: str, kubectl: Kubectl, tmp_path: Path) -> None:
+    found = kubectl.compose("", "hpa", also=settings(**{**SETTINGS, empty: ""}))
+    env = {**found.env, "DATA_DIR": str(tmp_path), "PORT": "0", "HTTP_PORT": "0", "PYTHONPATH": str(ROOT)}
+
+    server = subprocess.run(
+        [sys.executable, "-m", "imagegenservice"],
+        env=env,
+        cwd=tmp_path,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert server.returncode == 2
+    assert {"GCS_BUCKET": "gs://: write gs://bucket", "PROJECT_ID": "firestore://: write"}[
+        empty
+    ] in server.stderr
+    assert [fault for fault in complaints(found) if fault.startswith("values_are_understood")]
+
+
+def test_the_components_manifest_is_the_plain_one() -> None:
+    plain = ROOT / "kubernetes-manifests/imagegenerationservice.yaml"
+    copy = COMPONENTS / "image-generation/imagegenerationservice.yaml"
+
+    assert copy.read_text() == plain.read_text()
+
+
+def test_an_image_is_named_once_and_replaced_by_its_name(kubectl: Kubectl) -> None:
+    images = (
+        f"images:\n  - name: {SERVICE}\n    newName: registry.invalid/shop/{SERVICE}\n    newTag: 1.2.3\n"
+    )
+
+    found = kubectl.compose("", also=images)
+
+    assert found.server["image"] == f"registry.invalid/shop/{SERVICE}:1.2.3"
+
+
+def test_a_namespace_is_the_users(kubectl: Kubectl) -> None:
+    found = kubectl.compose("", "istio", "network-policies", also="namespace: pictures\n")
+
+    assert complaints(replace(found, namespace="pictures")) == []
+    assert {each["metadata"]["namespace"] for each in found} == {"pictures"}
+
+
+def test_every_setting_is_set_somewhere_or_left_alone_for_a_reason(kubectl: Kubectl) -> None:
+    builds = map(partial(Path.joinpath, KUSTOMIZE / "tests"), COMBINATIONS)
+    rendered = [kubectl.build(folder) for folder in builds]
+    used = set(chain.from_iterable(found.env for found in rendered))
+
+    assert used | set(LEFT_ALONE) == FIELDS
+    assert not used & set(LEFT_ALONE)
+
+
+def test_the_autoscaled_service_is_the_one_of_firestore_and_the_bucket(kubectl: Kubectl) -> None:
+    scaled = kubectl.compose("", "hpa", also=settings())
+    chosen = kubectl.compose("", "gcs", "firestore", also=settings())
+
+    assert scaled.env == chosen.env
+
+
+@pytest.mark.parametrize("parts", [("pvc",), ("gcs",), ("firestore",), ("gcs", "firestore"), ("hpa",)])
+def test_components_give_the_same_in_any_order(parts: tuple[str, ...], kubectl: Kubectl) -> None:
+    others = ("operations", "istio", "network-policies")
+    one = kubectl.compose("", *parts, *others, also=settings())
+    other = kubectl.compose("", *reversed((*parts, *others)), also=settings())
+
+    assert _unordered(one) == _unordered(other)
+
+
+def _unordered(found: Rendered) -> list[str]:
+    def sorted_out(value: object) -> object:
+        if isinstance(value, dict):
+            return sorted((key, sorted_out(inner)) for key, inner in value.items())
+        if isinstance(value, list):
+            return sorted((sorted_out(inner) for inner in value), key=repr)
+        return value
+
+    return sorted(repr(sorted_out(each)) for each in found)
