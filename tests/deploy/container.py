@@ -10,7 +10,7 @@ from rendered import Object, Rendered
 _UNITS = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "k": 10**3, "M": 10**6, "G": 10**9}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class Volume:
     """An empty folder at `path`: on disk, or in memory with `size` bytes."""
 
@@ -54,7 +54,7 @@ def container_of(rendered: Rendered) -> Container:
     startup = server.get("startupProbe", {})
     return Container(
         command=_command(server, image),
-        env=tuple({**image.environment, **_known(rendered.env)}.items()),
+        env=tuple(sorted({**image.environment, **_known(rendered.env)}.items())),
         working_dir=server.get("workingDir", image.last("WORKDIR").text),
         user=mine.get("runAsUser", everyones.get("runAsUser", user)),
         group=mine.get("runAsGroup", everyones.get("runAsGroup", group)),
@@ -63,8 +63,8 @@ def container_of(rendered: Rendered) -> Container:
         drop_all=mine.get("capabilities", {}).get("drop") == ["ALL"],
         no_new_privileges=mine.get("allowPrivilegeEscalation") is False,
         memory=quantity(server["resources"].get("limits", {}).get("memory")),
-        volumes=tuple(_volume(mount, pod) for mount in server.get("volumeMounts", [])),
-        probes=tuple(_probes(server)),
+        volumes=tuple(sorted(_volume(mount, pod) for mount in server.get("volumeMounts", []))),
+        probes=tuple(sorted(_probes(server))),
         startup_seconds=startup.get("periodSeconds", 10) * startup.get("failureThreshold", 3),
         grace=pod.get("terminationGracePeriodSeconds", 30),
     )

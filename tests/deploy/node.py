@@ -196,9 +196,12 @@ async def _process(
 
 async def _child(pid: int) -> int:
     """The only child of this process, as soon as it has one."""
-    children = Path(f"/proc/{pid}/task/{pid}/children")
-    await until(children.read_text, 10)
-    return int(children.read_text().split()[0])
+    await until(lambda: _children(pid), 10)
+    return _children(pid)[0]
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def _order(container: Container, folder: Path, group: MemoryGroup | None) -> dict[str, object]:

@@ -16,10 +16,11 @@ from container import Container, container_of
 from dockerfile import stages
 from emulators import NotHere
 from fakes.service import CUP, VASE
+from helm_charts import CHART, Case, template
 from node import Pod, check_node, started
 from PIL import Image
 from rendered import Rendered
-from toolbox import ROOT, Tools
+from toolbox import ROOT, Tools, run
 
 from imagegenservice.demo.shop import SHOPPER
 from imagegenservice.pb import imagegen_pb2 as pb
@@ -37,7 +38,7 @@ class Life:
     status: dict[str, str]
     writable: list[str]
     healthy: tuple[int, str]
-    drawn: pb.GenerateCartImageResponse
+    drawn: pb.GetStatusResponse
     picture: bytes
     neighbours: dict[str, str]
     peak: int | None
@@ -57,7 +58,8 @@ async def live(container: Container, folder: Path) -> Life:
         probes = {name: await pod.probe(port, within) for name, port, within in container.probes}
         status, writable = pod.status, await _writable(pod)
         healthy = await pod.execute(*HEALTH_CHECK)
-        drawn = await pod.client.generate(user_id=SHOPPER, wait=50)
+        ordered = await pod.client.generate(user_id=SHOPPER)
+        drawn = (await pod.client.watch(ordered.generation_id, user_id=SHOPPER))[-1]
         picture = (await pod.fetch(drawn.image_url)).content
         neighbours = (await pod.fetch("http://localhost/readyz")).json()["neighbours"]
         order = await pod.client.generate(CUP, VASE, style_preference="vintage")
@@ -112,36 +114,52 @@ async def _writable(pod: Pod) -> list[str]:
     return [line for line in output.splitlines() if line.startswith("/")]
 
 
-def _manifest(tools: Tools) -> str:
+def _manifest(_: Tools) -> str:
     return (ROOT / "kubernetes-manifests/imagegenerationservice.yaml").read_text()
 
 
-RENDERINGS: dict[str, Callable[[Tools], str]] = {"manifest": _manifest}
+def _component(name: str) -> Callable[[Tools], str]:
+    return lambda tools: run(tools.new_kubectl, "kustomize", str(ROOT / "kustomize/components" / name))
 
 
-@pytest.fixture(scope="session")
-def lives(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Container], Life]:
-    """Lives a container's life, once for all that are alike."""
-    known: dict[Container, Life] = {}
-
-    def once(container: Container) -> Life:
-        if container not in known:
-            known[container] = asyncio.run(live(container, tmp_path_factory.mktemp("node")))
-        return known[container]
-
-    return once
+def _chart(*values: str) -> Callable[[Tools], str]:
+    return lambda tools: template(tools.helm4, CHART, Case("", values).flags)
 
 
-@pytest.fixture(params=RENDERINGS)
-def life(request: pytest.FixtureRequest, lives: Callable[[Container], Life]) -> Life:
-    text = RENDERINGS[request.param](request.getfixturevalue("tools"))
+RENDERINGS: dict[str, Callable[[Tools], str]] = {
+    "manifest": _manifest,
+    "component": _component("image-generation"),
+    "chart": _chart(),
+    "chart, everything in memory": _chart("stateStore=memory://", "objectStorage=memory://"),
+}
+"""All that needs no cloud. What renders the same container shares one life."""
+
+
+@pytest.fixture(scope="module")
+def lives(tools: Tools, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Life | BaseException]:
+    """Of every rendering; side by side, since much of a life is waiting."""
     try:
         check_node()
     except NotHere as exc:
         if os.environ.get("REQUIRE_EMULATORS") == "1":
             pytest.fail(str(exc))
         pytest.skip(str(exc))
-    return lives(container_of(Rendered.parse(text)))
+    containers = {name: container_of(Rendered.parse(render(tools))) for name, render in RENDERINGS.items()}
+    folders = {each: tmp_path_factory.mktemp("node") for each in containers.values()}
+
+    async def all_at_once() -> list[Life | BaseException]:
+        return await asyncio.gather(*(live(*each) for each in folders.items()), return_exceptions=True)
+
+    lived = dict(zip(folders, asyncio.run(all_at_once()), strict=True))
+    return {name: lived[container] for name, container in containers.items()}
+
+
+@pytest.fixture(params=RENDERINGS)
+def life(request: pytest.FixtureRequest, lives: dict[str, Life | BaseException]) -> Life:
+    found = lives[request.param]
+    if isinstance(found, BaseException):
+        raise found
+    return found
 
 
 def test_it_serves_long_before_the_startup_probe_gives_up(life: Life) -> None:
