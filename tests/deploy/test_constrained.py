@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from container import Container, container_of
-from dockerfile import stages
+from recipe import stages
 from emulators import NotHere
 from fakes.service import CUP, VASE
 from helm_charts import CHART, Case, template
