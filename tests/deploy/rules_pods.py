@@ -5,23 +5,15 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from rendered import Object, Pod, Rendered
+from rendered import FIELDS, Object, Pod, Rendered
 
 from imagegenservice.adapters.tables import IMAGE_MODELS, OBJECT_STORAGE, STATE_STORES
 from imagegenservice.errors import ConfigurationError
-from imagegenservice.settings import Settings, load
 from imagegenservice.urls import AdapterUrl
 
-FIELDS = {name.upper() for name in Settings.model_fields} | {"GOOGLE_CLOUD_PROJECT"}
 VENDORS = re.compile(r"OTEL_[A-Z_]+|GOOGLE_(APPLICATION_CREDENTIALS|GEMINI_BASE_URL|VERTEX_BASE_URL)")
 SECRETS = ("GEMINI_API_KEY", "OWNER_HASH_KEY")
 HTTP_PROBES = ("/healthz", "/readyz")
-
-
-def settings_of(rendered: Rendered) -> Settings:
-    """As the server would read them; what is not in the set counts as its name. Raises ConfigurationError."""
-    found = {name: value for name, value in rendered.env.items() if name in FIELDS and value}
-    return load(**{name.lower(): value for name, value in found.items()})
 
 
 def mine(rendered: Rendered) -> list[Pod]:
@@ -54,7 +46,7 @@ def values_are_understood(rendered: Rendered) -> list[str]:
         f"{name}: {value} names what is not known" for name, value in rendered.env.items() if "$(" in value
     ]
     try:
-        settings = settings_of(rendered)
+        settings = rendered.settings
         for table, urls in (
             (IMAGE_MODELS, settings.image_model_urls),
             (OBJECT_STORAGE, [settings.object_storage_url]),
@@ -160,7 +152,7 @@ def probes_fit(rendered: Rendered) -> list[str]:
 
 
 def _unfit(rendered: Rendered, probe: Object) -> list[str]:
-    settings = settings_of(rendered)
+    settings = rendered.settings
     if "grpc" in probe:
         service = probe["grpc"].get("service") or ""
         port = probe["grpc"]["port"]
@@ -203,7 +195,7 @@ def _span(probe: Object) -> int:
 
 def grace_is_enough(rendered: Rendered) -> list[str]:
     """Longer than the longest drawing and the drain."""
-    settings = settings_of(rendered)
+    settings = rendered.settings
     needed = settings.draw_timeout + settings.drain_delay + settings.drain_timeout
     given = rendered.ours.spec.get("terminationGracePeriodSeconds", 30)
     faults = (

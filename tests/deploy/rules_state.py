@@ -6,7 +6,7 @@ import math
 import re
 
 from rendered import Object, Rendered, matches
-from rules_pods import mine, settings_of
+from rules_pods import mine
 
 
 def memory_is_enough(rendered: Rendered) -> list[str]:
@@ -22,7 +22,7 @@ def memory_is_enough(rendered: Rendered) -> list[str]:
 
 
 def _too_small(rendered: Rendered) -> list[str]:
-    settings, limits = settings_of(rendered), rendered.server["resources"]["limits"]
+    settings, limits = rendered.settings, rendered.server["resources"]["limits"]
     workers = settings.cpu_workers or min(4, math.ceil(quantity(limits.get("cpu", "4"))))
     budget = max(256e6, settings.large_picture_slots * 16 * settings.max_pixels)
     needed = (70 + 12 * max(2, workers) + 104 * workers) * 1e6 + budget
@@ -44,7 +44,7 @@ def what_is_written_can_be(rendered: Rendered) -> list[str]:
     server = rendered.server
     mounts = {mount["mountPath"]: mount for mount in server.get("volumeMounts", [])}
     faults = [] if "/tmp" in mounts else ["/tmp cannot be written"]
-    data = str(settings_of(rendered).data_dir)
+    data = str(rendered.settings.data_dir)
     if own_state(rendered) and (data not in mounts or mounts[data].get("readOnly")):
         faults.append(f"DATA_DIR {data} cannot be written")
     faults += [
@@ -57,7 +57,7 @@ def what_is_written_can_be(rendered: Rendered) -> list[str]:
 
 def own_state(rendered: Rendered) -> bool:
     """True when a replica knows what no other knows."""
-    settings = settings_of(rendered)
+    settings = rendered.settings
     shared = settings.state_store_url.startswith("firestore://") and settings.object_storage_url.startswith(
         "gs://"
     )
@@ -80,7 +80,23 @@ def replicas_share_their_state(rendered: Rendered) -> list[str]:
         if scaler and "replicas" in spec
         else []
     )
-    return faults + (_alone(rendered) if most > 1 else [])
+    return faults + ([*_alone(rendered), *_one_disk(rendered)] if most > 1 else [])
+
+
+def _one_disk(rendered: Rendered) -> list[str]:
+    """A claim that only one node may mount holds the second replica back for ever."""
+    volumes = rendered.ours.spec.get("volumes", [])
+    names = [
+        volume["persistentVolumeClaim"]["claimName"]
+        for volume in volumes
+        if "persistentVolumeClaim" in volume
+    ]
+    claims = [claim for name in names if (claim := rendered.find("PersistentVolumeClaim", name))]
+    return [
+        f"several replicas on the one disk {claim['metadata']['name']}"
+        for claim in claims
+        if "ReadWriteMany" not in claim["spec"]["accessModes"]
+    ]
 
 
 def _scaler(rendered: Rendered) -> Object | None:

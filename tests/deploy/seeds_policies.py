@@ -30,7 +30,7 @@ OF_THE_POLICIES = (
     Seed(
         "no metadata server",
         *(network.policies_admit_what_is_used, "us to metadata"),
-        lambda it: it["NetworkPolicy/imagegenerationservice-google-apis"]["spec"]["egress"].pop(1),
+        lambda it: it["NetworkPolicy/imagegenerationservice-google-identity"]["spec"]["egress"].pop(0),
     ),
     Seed(
         "a shop that admits only its own",

@@ -33,9 +33,8 @@ def in_the_cloud() -> Parts:
     """With policies, in a mesh, on Google's APIs."""
     parts = read(PLAIN, *FILES)
     parts.env("OBJECT_STORAGE", "gs://boutique-pictures")
-    parts["Deployment"]["spec"]["template"]["metadata"]["labels"][
-        "imagegenerationservice/uses-google-apis"
-    ] = "true"
+    labels = parts["Deployment"]["spec"]["template"]["metadata"]["labels"]
+    labels |= {f"imagegenerationservice/uses-google-{what}": "true" for what in ("apis", "identity")}
     return parts
 
 
