@@ -31,8 +31,14 @@ class Kubectl:
     built: dict[str, Rendered] = field(default_factory=dict, compare=False)
 
     def build(self, folder: Path) -> Rendered:
-        """Raises Failed with what kubectl says, Malformed for duplicate keys."""
+        """What is in *folder* now. Raises Failed with what kubectl says, Malformed for duplicate keys."""
         return Rendered.parse(run(self.program, "kustomize", str(folder)), given=KEY)
+
+    def ours(self, name: str) -> Rendered:
+        """A folder of kustomize/, built once."""
+        if name not in self.built:
+            self.built[name] = self.build(KUSTOMIZE / name)
+        return self.built[name]
 
     def compose(self, *parts: str | Path, base: Path | None = None, also: str = "") -> Rendered:
         """An overlay of *parts* (folders, or the ends of our components' names) in this order on *base*."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
+from building import Kubectl
 from emulators import NotHere
 from toolbox import Tools, get_tools
 
@@ -18,3 +19,9 @@ def tools() -> Tools:
         if os.environ.get("REQUIRE_EMULATORS") == "1":
             pytest.fail(str(exc))
         pytest.skip(str(exc))
+
+
+@pytest.fixture(scope="session")
+def kubectl(tools: Tools) -> Kubectl:
+    """The old one, which most tests ask."""
+    return Kubectl(tools.old_kubectl)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from rendered import Rendered
-from rules_pods import settings_of
 
 DNS, METADATA, NODE_DNS = "10.96.0.10", "169.254.169.254", "169.254.20.10"
 SYSTEM = {"kubernetes.io/metadata.name": "kube-system"}
@@ -38,6 +37,9 @@ class Edge:
         return f"{self.source.name} to {self.target.name}:{self.port}/{self.protocol}"
 
 
+ISTIOD = End("istiod", {"app": "istiod"}, MESH)
+
+
 def us(rendered: Rendered) -> End:
     return End("us", rendered.ours.labels)
 
@@ -60,7 +62,7 @@ def behind(rendered: Rendered, name: str, port: int, otherwise: int) -> int:
 
 def asks_google(rendered: Rendered) -> bool:
     """True when any adapter or secret is Google's."""
-    settings = settings_of(rendered)
+    settings = rendered.settings
     urls = (settings.object_storage_url, settings.state_store_url, *settings.image_model_urls)
     schemes = {url.partition("://")[0] for url in urls}
     return bool(schemes & {"gs", "firestore", "gemini"}) or settings.gemini_api_key_secret.startswith(
@@ -70,7 +72,7 @@ def asks_google(rendered: Rendered) -> bool:
 
 def is_somebody(rendered: Rendered) -> bool:
     """True when Google has to know who we are, and a key is not enough."""
-    settings = settings_of(rendered)
+    settings = rendered.settings
     urls = (settings.object_storage_url, settings.state_store_url, settings.gemini_api_key_secret)
     vertex = any("vertex=true" in url for url in settings.image_model_urls)
     return vertex or any(url.startswith(("gs://", "firestore://", "projects/")) for url in urls)
@@ -78,7 +80,7 @@ def is_somebody(rendered: Rendered) -> bool:
 
 def needed(rendered: Rendered) -> list[Edge]:
     """Every connection without which something that is switched on does not work."""
-    settings, here, frontend = settings_of(rendered), us(rendered), shop(rendered, "frontend")
+    settings, here, frontend = rendered.settings, us(rendered), shop(rendered, "frontend")
     edges = [
         Edge(frontend, here, settings.port),
         Edge(frontend, here, settings.http_port),
@@ -109,7 +111,7 @@ def needed(rendered: Rendered) -> list[Edge]:
 
 def unwanted(rendered: Rendered) -> list[Edge]:
     """Connections that nothing of ours needs, one of each sort."""
-    settings, here, frontend = settings_of(rendered), us(rendered), shop(rendered, "frontend")
+    settings, here, frontend = rendered.settings, us(rendered), shop(rendered, "frontend")
     stranger = End("a stranger", {"app": "stranger"})
     namesake = End("a namesake of the frontend elsewhere", frontend.labels, ELSEWHERE)
     doors = (settings.port, settings.http_port)
@@ -131,10 +133,11 @@ def unwanted(rendered: Rendered) -> list[Edge]:
         Edge(here, End("a namesake of the cart elsewhere", {"app": "cartservice"}, ELSEWHERE), 7070),
     ]
     if not asks_google(rendered):
-        edges += [
-            Edge(here, End("Google", address=GOOGLE), 443),
-            Edge(here, End("metadata", address=METADATA), 80),
-        ]
+        edges.append(Edge(here, End("Google", address=GOOGLE), 443))
+    if not is_somebody(rendered):
+        edges.append(Edge(here, End("metadata", address=METADATA), 80))
+    if not (rendered.of("Sidecar") or rendered.of("AuthorizationPolicy")):
+        edges.append(Edge(here, ISTIOD, 15012))
     if not settings.enable_tracing:
         edges.append(Edge(here, shop(rendered, "opentelemetrycollector"), 4317))
     return edges

@@ -9,8 +9,12 @@ from typing import Any
 
 import yaml
 
+from imagegenservice.settings import Settings, load
+
 Object = dict[str, Any]
 SERVICE = "imagegenerationservice"
+FIELDS = {name.upper() for name in Settings.model_fields} | {"GOOGLE_CLOUD_PROJECT"}
+"""Every variable that the server reads."""
 
 
 class Malformed(Exception):
@@ -144,6 +148,12 @@ class Rendered:
     def env(self) -> dict[str, str]:
         """Our container's environment, what ConfigMaps and Secrets of this set give filled in."""
         return self.environment(self.server)
+
+    @cached_property
+    def settings(self) -> Settings:
+        """As our server would read them, by `env`. Raises ConfigurationError."""
+        found = {name: value for name, value in self.env.items() if name in FIELDS and value}
+        return load(**{name.lower(): value for name, value in found.items()})
 
     def environment(self, container: Object) -> dict[str, str]:
         """As the kubelet makes it, `$(NAME)` included; what comes from elsewhere is `<Kind/name/key>`."""

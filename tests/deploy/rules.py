@@ -9,6 +9,7 @@ import rules_network as network
 import rules_pods as pods
 import rules_references as references
 import rules_schema as schema
+import rules_state as state
 from rendered import Rendered
 
 Rule = Callable[[Rendered], list[str]]
@@ -38,9 +39,9 @@ OF_OURS: tuple[Rule, ...] = (
     pods.no_token_is_mounted,
     pods.probes_fit,
     pods.grace_is_enough,
-    pods.memory_is_enough,
-    pods.what_is_written_can_be,
-    pods.replicas_share_their_state,
+    state.memory_is_enough,
+    state.what_is_written_can_be,
+    state.replicas_share_their_state,
     network.policies_admit_what_is_used,
     network.policies_admit_nothing_else,
     mesh.the_mesh_lets_callers_in,

@@ -6,7 +6,6 @@ from fnmatch import fnmatchcase
 
 from edges import is_somebody
 from rendered import Object, Pod, Rendered, matches
-from rules_pods import settings_of
 
 NAMESPACE = "ours"
 """Stands for the namespace that everything is rendered for."""
@@ -23,7 +22,7 @@ _RPCS = (
 
 def the_mesh_lets_callers_in(rendered: Rendered) -> list[str]:
     """The frontend may make every call; a stranger none."""
-    settings = settings_of(rendered)
+    settings = rendered.settings
     calls = [(str(settings.port), "POST", _OURS + rpc) for rpc in _RPCS]
     calls.append((str(settings.http_port), "GET", "/pictures/0123456789abcdef0123456789abcdef01234567.jpg"))
     faults = [
@@ -128,7 +127,7 @@ def the_sidecar_knows_our_neighbours(rendered: Rendered) -> list[str]:
 
 def _neighbours(rendered: Rendered) -> list[str]:
     names = ["cartservice", "productcatalogservice", "frontend"]
-    return [*names, *(["opentelemetrycollector"] if settings_of(rendered).enable_tracing else [])]
+    return [*names, *(["opentelemetrycollector"] if rendered.settings.enable_tracing else [])]
 
 
 def _known(name: str, hosts: list[str]) -> bool:
@@ -138,7 +137,7 @@ def _known(name: str, hosts: list[str]) -> bool:
 
 
 def _unlisted(rendered: Rendered) -> list[str]:
-    settings = settings_of(rendered)
+    settings = rendered.settings
     listed = [host for entry in rendered.of("ServiceEntry") for host in entry["spec"]["hosts"]]
     asked = {
         "storage.googleapis.com": settings.object_storage_url.startswith("gs://"),

