@@ -7,10 +7,12 @@ import re
 import sys
 
 import pytest_asyncio
+from edges import SYSTEM, Edge, End, shop, us
 from fakes.process import replica
 from helm_cases import ASM
-from helm_charts import CHART, Case, rendered
+from helm_charts import CHART, NAMESPACE, Case, rendered, shop_with_ours
 from rendered import SERVICE, matches
+from rules_network import refused
 from toolbox import ROOT
 
 from imagegenservice.demo.products import PRODUCTS
@@ -93,6 +95,18 @@ def test_it_is_a_hook_that_no_service_selects(tools):
     assert {each["kind"] for each in hooks} == {"Pod", "ServiceAccount", "NetworkPolicy"}
     labels = found.one("Pod", f"{SERVICE}-test")["metadata"]["labels"]
     assert not matches({"matchLabels": found.one("Service", SERVICE)["spec"]["selector"]}, labels)
+
+
+def test_policies_let_it_in_and_nothing_else_out_of_it(tools, tmp_path):
+    chart = shop_with_ours(tmp_path)
+    found = rendered(tools, chart, Case("", (), ASM), "--values", str(CHART / "values.yaml"))
+    here = End("the test", found.one("Pod", f"{SERVICE}-test")["metadata"]["labels"])
+    dns = End("DNS", {"k8s-app": "kube-dns"}, SYSTEM)
+    ways = [Edge(here, us(found), 8080), Edge(here, us(found), 8081), Edge(here, dns, 53, "UDP")]
+    assert [refused(found, way) for way in ways] == ["", "", ""]
+    assert refused(found, Edge(here, shop(found, "cartservice"), 7070)) != ""
+    (rule, *_) = found.one("AuthorizationPolicy", SERVICE)["spec"]["rules"]
+    assert f"cluster.local/ns/{NAMESPACE}/sa/{SERVICE}-test" in rule["from"][0]["source"]["principals"]
 
 
 def test_it_can_be_left_out_with_all_that_lets_it_in(tools):
