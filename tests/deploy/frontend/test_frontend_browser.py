@@ -13,8 +13,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-import tryout
-from conftest import in_go, in_python
+from doors import in_go, in_python, tryout
 from fakes.service import photo, serving
 from PIL import Image
 from workshop import FRONTEND, ROOT
@@ -284,7 +283,7 @@ async def test_everything_to_touch_has_a_name_and_room_for_a_finger(visit: Visit
     visited = await visit(**PHONE)
     await visited.open()
     small = await visited.page.evaluate(
-        """() => [...document.querySelectorAll('#imagegen :is(button, label.imagegen-style, .imagegen-shape)')]
+        """() => [...document.querySelectorAll('#imagegen :is(button, .imagegen-style, .imagegen-shape)')]
             .filter(one => one.offsetParent !== null)
             .filter(one => one.offsetHeight < 43 || !(one.ariaLabel || one.innerText.trim()))
             .map(one => one.outerHTML)"""
