@@ -10,9 +10,9 @@ from typing import TypeVar
 
 import grpc.aio
 import pytest
-from doors import Door, Open, Wayward, in_go, in_python
+from doors import Door, Open, Wayward, in_go, in_python, with_one_cup
 from emulators import NotHere
-from fakes.service import Service, serving
+from fakes.service import Service
 from workshop import Go, browser, python_tools
 
 from imagegenservice.pb import imagegen_pb2_grpc as pb_grpc
@@ -70,7 +70,7 @@ def opened_go(program: Path, tmp_path: Path) -> Open:
 @pytest.fixture
 async def service() -> AsyncIterator[Service]:
     """The real one, with the sample shop, drawing small pictures."""
-    async with serving() as running:
+    async with with_one_cup() as running:
         yield running
 
 

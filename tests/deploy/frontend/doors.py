@@ -12,8 +12,10 @@ from typing import Any
 
 import grpc.aio
 import httpx2
+from fakes.service import CUP, Service, serving
 from workshop import FRONTEND
 
+from imagegenservice.demo.shop import SHOPPER, DemoCarts, serve_shop
 from imagegenservice.pb import imagegen_pb2 as pb
 from imagegenservice.pb import imagegen_pb2_grpc as pb_grpc
 
@@ -47,6 +49,15 @@ class Door:
                 await asyncio.sleep(0.05)
                 state = (await self.ask("GET", f"/generations/{state['id']}")).json()
         return state
+
+
+@asynccontextmanager
+async def with_one_cup() -> AsyncIterator[Service]:
+    """The real service, and a shopper with a cart that is quickly drawn."""
+    carts = DemoCarts()
+    carts.carts[SHOPPER] = {CUP: 1}
+    async with serve_shop(carts) as port, serving(cart_service_addr=f"127.0.0.1:{port}") as service:
+        yield service
 
 
 Open = Callable[..., AbstractAsyncContextManager[Door]]
