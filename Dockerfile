@@ -29,7 +29,7 @@ FROM python:3.14.6-slim@sha256:b877e50bd90de10af8d82c57a022fc2e0dc731c5320d762a2
 
 # The base comes without the standard library's bytecode, and with a pip that nothing needs any more.
 RUN python -m pip uninstall --quiet --yes --root-user-action ignore pip \
-    && rm -r /usr/local/lib/python3.*/ensurepip \
+    && rm -rf /usr/local/lib/python3.*/ensurepip \
     && python -m compileall -q -j 0 --invalidation-mode unchecked-hash \
         -x '/(idlelib|lib2to3|pydoc_data|site-packages|test|tkinter|turtledemo)/' /usr/local/lib/python3.* \
     && groupadd --gid 1000 imagegen \
@@ -43,6 +43,7 @@ ENV PATH=/opt/imagegen/bin:$PATH \
     PYTHONPATH=/app \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
+    MALLOC_ARENA_MAX=2 \
     DATA_DIR=/data
 
 USER 1000:1000

@@ -43,6 +43,7 @@ lint: setup ## Look for faults without running anything
 	$(BIN)/yamllint --strict .
 	$(BIN)/python protos/generate.py --check
 	PYTHONPATH=. $(BIN)/python docs/settings_table.py --check
+	$(BIN)/python docs/chart_table.py --check
 
 type: setup ## Check the types
 	$(BIN)/mypy
@@ -53,17 +54,60 @@ format: setup ## Lay the code out
 proto: setup ## Generate imagegenservice/pb from protos/
 	$(BIN)/python protos/generate.py
 
-docs: setup ## Write README's table of settings anew
+docs: setup ## Write the READMEs' tables of settings and values anew
 	PYTHONPATH=. $(BIN)/python docs/settings_table.py
+	$(BIN)/python docs/chart_table.py
 
 lock: setup ## Compile requirements*.in, for Python 3.11 and newer
 	$(BIN)/uv pip compile $(LOCK) requirements.in -o requirements.txt
 	$(BIN)/uv pip compile $(LOCK) requirements-dev.in -o requirements-dev.txt
 	$(BIN)/uv pip compile $(LOCK) --no-deps requirements-tools.in -o requirements-tools.txt
+	$(BIN)/uv pip compile $(LOCK) requirements-checkov.in -o requirements-checkov.txt
 
 LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header $(if $(UPGRADE),--upgrade)
+
+# The image. Its whole name, because engines differ in what they put before a short one, and a cluster
+# looks the manifests' short one up below docker.io/library.
+VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+NAME := imagegenerationservice
+IMAGE = docker.io/library/$(NAME):$(VERSION)
+# docker when its daemon answers, else podman, else buildah.
+ENGINE = $(shell docker info >/dev/null 2>&1 && echo docker || command -v podman || command -v buildah || echo docker)
+# Only docker's own format keeps the HEALTHCHECK.
+BUILD = build $(if $(filter docker,$(notdir $(ENGINE))),,--format docker) \
+	--build-arg REVISION=$(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+PUSHED = $(REGISTRY)/$(NAME)
+
+image: ## Build the image with docker, podman or buildah
+	$(ENGINE) $(BUILD) --tag $(IMAGE) .
+
+image-test: setup image ## Build the image, start it as a cluster would, and look into it
+	IMAGE=$(IMAGE) $(BIN)/python -m pytest -q tests/deploy/test_image_built.py
+
+kind-load: image ## Put the image into a local cluster (CLUSTER=kind)
+	mkdir -p build && rm -f build/image.tar
+	$(if $(filter buildah,$(notdir $(ENGINE))),$(ENGINE) push $(IMAGE) docker-archive:build/image.tar:$(IMAGE),$(ENGINE) save --output build/image.tar $(IMAGE))
+	kind load image-archive build/image.tar --name $(or $(CLUSTER),kind)
+
+push: ## Publish the image (REGISTRY=…, PLATFORMS=linux/amd64,linux/arm64), and say how to deploy it
+	@test -n "$(REGISTRY)" || { echo "say where to: make push REGISTRY=europe-docker.pkg.dev/PROJECT/REPOSITORY"; exit 2; }
+ifeq ($(PLATFORMS),)
+	$(MAKE) --no-print-directory image
+	$(ENGINE) tag $(IMAGE) $(PUSHED):$(VERSION)
+	$(ENGINE) push $(PUSHED):$(VERSION)
+else
+	$(if $(filter docker,$(notdir $(ENGINE))),\
+	  $(ENGINE) buildx $(BUILD) --platform $(PLATFORMS) --tag $(PUSHED):$(VERSION) --push .,\
+	  $(ENGINE) $(BUILD) --platform $(PLATFORMS) --manifest $(PUSHED):$(VERSION) . && \
+	  $(ENGINE) manifest push --all $(PUSHED):$(VERSION) docker://$(PUSHED):$(VERSION))
+endif
+	@printf '%s\n' \
+	  '' 'Helm:' \
+	  '  --set imageGenerationService.image.repository=$(PUSHED) --set imageGenerationService.image.tag=$(VERSION)' \
+	  '' 'Kustomize:' \
+	  'images:' '  - name: $(NAME)' '    newName: $(PUSHED)' '    newTag: "$(VERSION)"'
 
 clean: ## Remove what was made
 	rm -rf $(VENV) data build .mypy_cache .ruff_cache .pytest_cache demo-picture.*
 
-.PHONY: help setup demo run test crash overload bench lint type format proto docs lock clean
+.PHONY: help setup demo run test crash overload bench lint type format proto docs lock image image-test kind-load push clean

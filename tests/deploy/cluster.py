@@ -15,11 +15,15 @@ import yaml
 GROUPS = {
     "v1": ("serviceaccounts", "services", "secrets", "pods", "persistentvolumeclaims", "namespaces"),
     "apps/v1": ("deployments",),
+    "autoscaling/v2": ("horizontalpodautoscalers",),
+    "policy/v1": ("poddisruptionbudgets",),
     "networking.k8s.io/v1": ("networkpolicies",),
     "networking.istio.io/v1beta1": ("sidecars", "serviceentries"),
     "security.istio.io/v1beta1": ("authorizationpolicies",),
 }
 KINDS = {
+    "horizontalpodautoscalers": "HorizontalPodAutoscaler",
+    "poddisruptionbudgets": "PodDisruptionBudget",
     "serviceaccounts": "ServiceAccount",
     "persistentvolumeclaims": "PersistentVolumeClaim",
     "networkpolicies": "NetworkPolicy",

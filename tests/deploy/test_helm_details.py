@@ -8,7 +8,7 @@ import shutil
 import pytest
 import yaml
 from helm_cases import ASM, BUCKET, FIRESTORE, FOUR, GSA, PROJECT
-from helm_charts import CHART, KEY, NAMESPACE, SHOP, Case, rendered, shop_with_ours, template
+from helm_charts import CHART, KEY, NAMESPACE, SHOP, Case, by_new, shop_with_ours, template
 from rendered import SERVICE
 from rules_mesh import the_mesh_lets_us_out
 from rules_network import isolated, policies_admit_what_is_used
@@ -24,7 +24,7 @@ def shop(tmp_path_factory):
 @pytest.fixture
 def alone(tools):
     def render(*values, shop=(), arguments=()):
-        return rendered(tools, CHART, Case("", values, shop, arguments=arguments))
+        return by_new(tools, CHART, Case("", values, shop, arguments=arguments))
 
     return render
 
@@ -32,7 +32,7 @@ def alone(tools):
 @pytest.fixture
 def dropped_in(tools, shop):
     def render(*values, shop_values=(), arguments=("--values", str(CHART / "values.yaml"))):
-        return rendered(tools, shop, Case("", values, shop_values), *arguments)
+        return by_new(tools, shop, Case("", values, shop_values), *arguments)
 
     return render
 
@@ -44,7 +44,7 @@ def test_nothing_is_made_by_default(tools, shop):
 
 
 def test_the_shops_objects_stay_as_they_are(tools, shop, dropped_in):
-    before = rendered(tools, SHOP, Case("", (), ASM))
+    before = by_new(tools, SHOP, Case("", (), ASM))
     after = dropped_in(*FOUR, shop_values=ASM).objects
     assert [found for found in before if found not in after] == []
 
@@ -52,8 +52,8 @@ def test_the_shops_objects_stay_as_they_are(tools, shop, dropped_in):
 def test_the_key_is_in_a_secret_and_nowhere_else(alone):
     found = alone(*FOUR)
     secret = found.one("Secret", f"{SERVICE}-gemini")
-    assert base64.b64decode(secret["data"]["gemini-api-key"]).decode() == KEY
-    assert found.env["GEMINI_API_KEY_SECRET"] == "/var/run/secrets/gemini/key"
+    assert base64.b64decode(secret["data"]["api-key"]).decode() == KEY
+    assert found.env["GEMINI_API_KEY_SECRET"] == "/var/run/secrets/gemini/api-key"
     rest = yaml.safe_dump([each for each in found if each is not secret])
     assert KEY not in rest
     assert base64.b64encode(KEY.encode()).decode() not in rest
@@ -177,7 +177,7 @@ def test_the_frontends_pictures_are_opened_where_it_is_closed(dropped_in):
 
 def test_no_pod_of_the_shop_is_isolated_that_was_not(tools, dropped_in):
     for policies in ((), ASM):
-        before = isolated(rendered(tools, SHOP, Case("", (), policies)))
+        before = isolated(by_new(tools, SHOP, Case("", (), policies)))
         after = {end for end in isolated(dropped_in(shop_values=policies)) if not end[0].startswith(SERVICE)}
         assert after == before
 
@@ -217,6 +217,25 @@ def test_in_a_mesh_nothing_else_can_be_reached(alone):
     assert "./storage.googleapis.com" in spec["egress"][0]["hosts"]
 
 
+def test_in_a_mesh_the_proxy_comes_first_and_goes_last(alone):
+    found = alone("settings.DRAIN_TIMEOUT=20", shop=ASM).ours.annotations["proxy.istio.io/config"]
+    assert yaml.safe_load(found) == {
+        "holdApplicationUntilProxyStarts": True,
+        "terminationDrainDuration": "40s",
+    }
+    assert "proxy.istio.io/config" not in alone().ours.annotations
+
+
+def test_the_keys_file_can_be_read_by_whoever_the_pod_runs_as(alone):
+    def mode(*shop):
+        (volume,) = [each for each in alone(*FOUR, shop=shop).ours.spec["volumes"] if "secret" in each]
+        return volume["secret"].get("defaultMode")
+
+    assert mode() == 0o440
+    # Without fsGroup the group would be root's.
+    assert mode("securityContext.enable=false") is None
+
+
 def test_without_accounts_everybody_here_may_call(alone):
     off = (*ASM[:3], "serviceAccounts.create=false")
     (rule, *_) = alone(shop=off).one("AuthorizationPolicy", SERVICE)["spec"]["rules"]
@@ -240,7 +259,8 @@ def test_the_defaults_of_the_shops_keys_are_those_that_are_written_down(tools, t
 
 
 def test_the_shops_own_file_of_values_fits(tools):
-    flags = [*Case("", FOUR, ASM).flags, "--values", str(SHOP / "values.yaml")]
+    others = ("adService.create=true", "cartDatabase.type=redis", "frontend.platform=gcp")
+    flags = [*Case("", FOUR, (*ASM, *others)).flags, "--values", str(SHOP / "values.yaml")]
     assert SERVICE in template(tools.helm4, CHART, flags)
 
 

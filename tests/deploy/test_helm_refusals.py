@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 from helm_cases import BUCKET, FIRESTORE, GSA, PROJECT
-from helm_charts import CHART, Case, rendered, shop_with_ours, template
-from toolbox import Failed, run
+from helm_charts import CHART, Case, faults, rendered, shop_with_ours, template
+from toolbox import ROOT, Failed, run
 
 from imagegenservice.settings import Settings
 
@@ -90,23 +92,28 @@ MISTAKES = {
 @pytest.mark.parametrize("name", CONTRADICTIONS)
 def test_a_contradiction_is_named(tools, name):
     values, words = CONTRADICTIONS[name]
-    for helm in (tools.helm3, tools.helm4):
-        with pytest.raises(Failed, match="imageGenerationService:") as failed:
-            template(helm, CHART, Case(name, values).flags)
-        assert words in str(failed.value)
+    with pytest.raises(Failed, match="imageGenerationService:") as failed:
+        template(tools.helm4, CHART, Case(name, values).flags)
+    assert words in str(failed.value)
 
 
 def test_all_contradictions_are_named_at_once(tools):
     values = ("replicas=2", "imageModels={gemini://}", "terminationGracePeriodSeconds=10")
-    with pytest.raises(Failed) as failed:
-        template(tools.helm4, CHART, Case("three", values).flags)
-    assert str(failed.value).count("  * ") == 3
+    for helm in (tools.helm3, tools.helm4):
+        with pytest.raises(Failed) as failed:
+            template(helm, CHART, Case("three", values).flags)
+        assert str(failed.value).count("  * ") == 3
 
 
 def test_in_the_shops_chart_too(tools, tmp_path):
     flags = [*Case("", ("replicas=2",)).flags, "--values", str(CHART / "values.yaml")]
     with pytest.raises(Failed, match="2 pods cannot share"):
         template(tools.helm4, shop_with_ours(tmp_path), flags)
+
+
+def test_in_the_shops_chart_our_values_are_missed(tools, tmp_path):
+    with pytest.raises(Failed, match=r"values\.yaml beside the chart's own"):
+        template(tools.helm4, shop_with_ours(tmp_path), Case("").flags)
 
 
 def test_workload_identity_needs_an_account(tools):
@@ -200,3 +207,17 @@ def test_the_versions_are_those_of_the_package():
     project = Path(CHART.parent, "pyproject.toml").read_text()
     assert f'\nversion = "{chart["version"]}"\n' in project
     assert chart["appVersion"] == chart["version"]
+
+
+def test_the_readmes_tables_are_those_of_the_values():
+    run(Path(sys.executable), str(ROOT / "docs/chart_table.py"), "--check")
+
+
+def test_the_readmes_example_of_production_renders_and_keeps_every_rule(tools, tmp_path):
+    (example,) = re.findall(
+        r"^```yaml\n(.*?)^```", (CHART / "README.md").read_text(), re.MULTILINE | re.DOTALL
+    )
+    values = tmp_path / "values.yaml"
+    values.write_text(example.replace("PROJECT", "boutique-1").replace("BUCKET", "pictures-of-carts"))
+    case = Case("production", arguments=("--values", str(values)))
+    assert faults(rendered(tools, CHART, case), case) == []

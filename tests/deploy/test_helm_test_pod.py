@@ -7,10 +7,12 @@ import re
 import sys
 
 import pytest_asyncio
+from edges import SYSTEM, Edge, End, shop, us
 from fakes.process import replica
 from helm_cases import ASM
-from helm_charts import CHART, Case, rendered
+from helm_charts import CHART, NAMESPACE, Case, by_new, shop_with_ours
 from rendered import SERVICE, matches
+from rules_network import refused
 from toolbox import ROOT
 
 from imagegenservice.demo.products import PRODUCTS
@@ -26,7 +28,7 @@ async def serving(tmp_path):
 
 def pod(tools, *values, shop=()):
     """The rendered test pod's container."""
-    (container,) = rendered(tools, CHART, Case("", values, shop)).one("Pod", f"{SERVICE}-test")["spec"][
+    (container,) = by_new(tools, CHART, Case("", values, shop)).one("Pod", f"{SERVICE}-test")["spec"][
         "containers"
     ]
     return container
@@ -88,15 +90,27 @@ async def test_in_a_mesh_it_ends_its_proxy(tools, serving):
 
 
 def test_it_is_a_hook_that_no_service_selects(tools):
-    found = rendered(tools, CHART, Case("", (), ASM))
+    found = by_new(tools, CHART, Case("", (), ASM))
     hooks = [each for each in found if "helm.sh/hook" in each["metadata"].get("annotations", {})]
     assert {each["kind"] for each in hooks} == {"Pod", "ServiceAccount", "NetworkPolicy"}
     labels = found.one("Pod", f"{SERVICE}-test")["metadata"]["labels"]
     assert not matches({"matchLabels": found.one("Service", SERVICE)["spec"]["selector"]}, labels)
 
 
+def test_policies_let_it_in_and_nothing_else_out_of_it(tools, tmp_path):
+    chart = shop_with_ours(tmp_path)
+    found = by_new(tools, chart, Case("", (), ASM), "--values", str(CHART / "values.yaml"))
+    here = End("the test", found.one("Pod", f"{SERVICE}-test")["metadata"]["labels"])
+    dns = End("DNS", {"k8s-app": "kube-dns"}, SYSTEM)
+    ways = [Edge(here, us(found), 8080), Edge(here, us(found), 8081), Edge(here, dns, 53, "UDP")]
+    assert [refused(found, way) for way in ways] == ["", "", ""]
+    assert refused(found, Edge(here, shop(found, "cartservice"), 7070)) != ""
+    (rule, *_) = found.one("AuthorizationPolicy", SERVICE)["spec"]["rules"]
+    assert f"cluster.local/ns/{NAMESPACE}/sa/{SERVICE}-test" in rule["from"][0]["source"]["principals"]
+
+
 def test_it_can_be_left_out_with_all_that_lets_it_in(tools):
-    found = rendered(tools, CHART, Case("", ("helmTest.create=false",), ASM))
+    found = by_new(tools, CHART, Case("", ("helmTest.create=false",), ASM))
     assert f"{SERVICE}-test" not in str(found.objects)
 
 

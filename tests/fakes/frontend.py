@@ -23,8 +23,9 @@ class FakeFrontend:
     `release` first. `asked` counts the requests of each path.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0) -> None:
         self.mode = "ok"
+        self._port = port
         self.modes: dict[str, str] = {}
         self.extra: dict[str, bytes] = {}
         self.asked: Counter[str] = Counter()
@@ -33,7 +34,7 @@ class FakeFrontend:
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        self.url = (await self._stack.enter_async_context(HttpServer(self._answer))).url
+        self.url = (await self._stack.enter_async_context(HttpServer(self._answer, self._port))).url
         return self
 
     async def __aexit__(self, *_: object) -> None:
