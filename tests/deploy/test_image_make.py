@@ -21,7 +21,7 @@ IMAGE = f"docker.io/library/{NAME}:{VERSION}"
 PUSHED = f"registry.test/shop/{NAME}"
 ENGINES = ("docker", "podman", "buildah")
 
-TOOLS = ("make", "sh", "sed", "mkdir", "rm")
+TOOLS = ("make", "sh", "sed", "mkdir", "rm", "printf")
 """All else that the targets call; no engine of this machine's is on the path."""
 
 Make = Callable[..., tuple[str, list[str]]]
