@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 from container import Container, container_of
-from recipe import stages
 from emulators import NotHere
 from fakes.service import CUP, VASE
 from helm_charts import CHART, Case, template
 from node import Pod, check_node, started
 from PIL import Image
+from recipe import stages
 from rendered import Rendered
 from toolbox import ROOT, Tools, run
 

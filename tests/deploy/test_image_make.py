@@ -67,6 +67,7 @@ def test_the_image_is_built_by_whatever_engine_is_there(engine: str, make: Make)
     _, (build,) = make(engine, "image")
     assert build.startswith(f"{engine} build ")
     assert f"--tag {IMAGE} ." in build
+    assert "--label org.opencontainers.image.revision=" in build
     assert ("--format docker" in build) == (engine != "docker")
 
 
