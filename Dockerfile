@@ -56,11 +56,9 @@ HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
     CMD ["python", "-m", "imagegenservice.healthcheck"]
 ENTRYPOINT ["python", "-m", "imagegenservice"]
 
-ARG VERSION=0.1.0
-ARG REVISION=unknown
+# `make image` adds the revision.
 LABEL org.opencontainers.image.title="imagegenerationservice" \
       org.opencontainers.image.description="Turns the cart of a shop into one picture of those very products." \
       org.opencontainers.image.licenses="Apache-2.0" \
-      org.opencontainers.image.version="${VERSION}" \
-      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.version="0.1.0" \
       org.opencontainers.image.base.name="docker.io/library/python:3.14.6-slim"

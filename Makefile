@@ -75,14 +75,14 @@ IMAGE = docker.io/library/$(NAME):$(VERSION)
 ENGINE = $(shell docker info >/dev/null 2>&1 && echo docker || command -v podman || command -v buildah || echo docker)
 # Only docker's own format keeps the HEALTHCHECK.
 BUILD = build $(if $(filter docker,$(notdir $(ENGINE))),,--format docker) \
-	--build-arg REVISION=$(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+	--label org.opencontainers.image.revision=$(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 PUSHED = $(REGISTRY)/$(NAME)
 
 image: ## Build the image with docker, podman or buildah
 	$(ENGINE) $(BUILD) --tag $(IMAGE) .
 
 image-test: setup image ## Build the image, start it as a cluster would, and look into it
-	IMAGE=$(IMAGE) $(BIN)/python -m pytest -q tests/deploy/test_image_built.py
+	ENGINE=$(ENGINE) IMAGE=$(IMAGE) $(BIN)/python -m pytest -q tests/deploy/test_image_built.py
 
 kind-load: image ## Put the image into a local cluster (CLUSTER=kind)
 	mkdir -p build && rm -f build/image.tar

@@ -93,6 +93,12 @@ class Pod:
         lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
         return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
 
+    @property
+    def root_options(self) -> list[str]:
+        """How its root file system is mounted."""
+        mounts = [line.split() for line in Path(f"/proc/{self.pid}/mountinfo").read_text().splitlines()]
+        return next(fields[5].split(",") for fields in mounts if fields[4] == "/")
+
     async def probe(self, port: int, seconds: float = 1) -> str:
         """The kubelet's gRPC probe. "" when nobody answers in time."""
         async with grpc.aio.insecure_channel(f"unix:{self.sockets / str(port)}") as channel:

@@ -64,14 +64,7 @@ class Stage:
 
     @property
     def labels(self) -> dict[str, str]:
-        """Its labels, ARGs' defaults filled in."""
-        known: dict[str, str] = {}
-        for each in self.all("ARG"):
-            known |= each.pairs
-        found: dict[str, str] = {}
-        for each in self.all("LABEL"):
-            found |= {name: _expanded(value, known) for name, value in each.pairs.items()}
-        return found
+        return {name: text for each in self.all("LABEL") for name, text in each.pairs.items()}
 
 
 def stages(path: Path = DOCKERFILE) -> list[Stage]:

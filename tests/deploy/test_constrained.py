@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 from container import Container, container_of
-from recipe import stages
 from emulators import NotHere
 from fakes.service import CUP, VASE
 from helm_charts import CHART, Case, template
 from node import Pod, check_node, started
 from PIL import Image
+from recipe import stages
 from rendered import Rendered
 from toolbox import ROOT, Tools, run
 
@@ -36,6 +36,7 @@ class Life:
     seconds_to_serving: float
     probes: dict[str, str]
     status: dict[str, str]
+    root_options: list[str]
     writable: list[str]
     healthy: tuple[int, str]
     drawn: pb.GetStatusResponse
@@ -56,7 +57,7 @@ async def live(container: Container, folder: Path) -> Life:
     async with asyncio.timeout(110), started(container, folder) as pod:
         seconds = await _serving(pod, begin)
         probes = {name: await pod.probe(port, within) for name, port, within in container.probes}
-        status, writable = pod.status, await _writable(pod)
+        status, root_options, writable = pod.status, pod.root_options, await _writable(pod)
         healthy = await pod.execute(*HEALTH_CHECK)
         ordered = await pod.client.generate(user_id=SHOPPER)
         drawn = (await pod.client.watch(ordered.generation_id, user_id=SHOPPER))[-1]
@@ -79,6 +80,7 @@ async def live(container: Container, folder: Path) -> Life:
         seconds_to_serving=seconds,
         probes=probes,
         status=status,
+        root_options=root_options,
         writable=writable,
         healthy=healthy,
         drawn=drawn,
@@ -177,6 +179,7 @@ def test_it_runs_as_nobody_with_no_capability(life: Life) -> None:
 
 def test_it_may_write_nowhere_but_into_its_volumes(life: Life) -> None:
     volumes = {volume.path for volume in life.container.volumes}
+    assert "ro" in life.root_options
     assert volumes <= set(life.writable)
     assert [path for path in life.writable if not any(f"{path}/".startswith(f"{v}/") for v in volumes)] == []
 

@@ -102,7 +102,6 @@ def test_its_labels_are_those_of_the_project() -> None:
     assert labels["description"] == PROJECT["description"]
     assert labels["title"] == "imagegenerationservice"
     assert SERVICE.base.startswith(labels["base.name"].removeprefix("docker.io/library/") + "@")
-    assert "revision" in labels
 
 
 def test_hadolint_has_nothing_to_say() -> None:

@@ -21,7 +21,7 @@ IMAGE = f"docker.io/library/{NAME}:{VERSION}"
 PUSHED = f"registry.test/shop/{NAME}"
 ENGINES = ("docker", "podman", "buildah")
 
-TOOLS = ("make", "sh", "sed", "mkdir", "rm")
+TOOLS = ("make", "sh", "sed", "mkdir", "rm", "printf")
 """All else that the targets call; no engine of this machine's is on the path."""
 
 Make = Callable[..., tuple[str, list[str]]]
@@ -67,6 +67,7 @@ def test_the_image_is_built_by_whatever_engine_is_there(engine: str, make: Make)
     _, (build,) = make(engine, "image")
     assert build.startswith(f"{engine} build ")
     assert f"--tag {IMAGE} ." in build
+    assert "--label org.opencontainers.image.revision=" in build
     assert ("--format docker" in build) == (engine != "docker")
 
 
