@@ -33,6 +33,9 @@ crash: setup ## Kill and stop the service at every named point (ROUNDS=200, SEED
 overload: setup ## Order ten times more than can be drawn, for 30 seconds, and print the figures
 	OVERLOAD_SECONDS=30 $(BIN)/python -m pytest -q -s tests/server/test_overload.py
 
+bench: setup ## Measure speed and memory, as docs/speed.md tells (ONLY=status,upload: some rows)
+	PYTHONPATH=.:tests $(BIN)/python -m benchmarks --only '$(ONLY)'
+
 lint: setup ## Look for faults without running anything
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -61,4 +64,4 @@ LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-annotat
 clean: ## Remove what was made
 	rm -rf $(VENV) data build .mypy_cache .ruff_cache .pytest_cache demo-picture.*
 
-.PHONY: help setup demo run test crash overload lint type format proto docs lock clean
+.PHONY: help setup demo run test crash overload bench lint type format proto docs lock clean
