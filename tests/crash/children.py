@@ -78,7 +78,9 @@ class Nursery:
     @classmethod
     @asynccontextmanager
     async def open(cls) -> AsyncIterator[Nursery]:
-        variables = environment({}) | {"PYTHONPATH": f"{HERE.parents[1]}:{HERE}"}
+        paths = {"PYTHONPATH": f"{HERE.parents[1]}:{HERE}"}
+        # A process with threads is not one to fork.
+        variables = environment({}) | paths | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, str(HERE / "nursery.py")),
             env=variables,
