@@ -18,7 +18,7 @@ import sys
 from typing import Any
 
 import bugs
-import midwife
+from fakes.midwife import settle_in
 
 import imagegenservice.__main__ as service
 
@@ -43,7 +43,7 @@ def born(order: dict[str, Any]) -> None:
         os.chdir(order["folder"])
         random.seed()
         sys.argv = ["imagegenservice"]
-        midwife.settle_in()
+        settle_in()
         bugs.hurry()
         if order["bug"]:
             bugs.BUGS[order["bug"]]()
