@@ -25,7 +25,8 @@ from imagegenservice.demo.shop import SHOPPER
 from imagegenservice.neighbours import FAILURES
 
 FAULTS = ("down", "hang", "reset", "truncated", "garbled")
-AT_ONCE = 0.5
+AT_ONCE = 0.8
+"""Seconds; less than any time for which a neighbour is waited for here."""
 
 
 @pytest.fixture
