@@ -24,6 +24,7 @@ _START_WITHIN: Final = 30.0
 _GRACE: Final = 0.25
 """Seconds in which a job that nobody waits for any more may end by itself, so that its child stays warm."""
 _REMEMBERED: Final = 512
+_MB: Final = 1024 * 1024
 
 Note = Callable[[Head], None]
 
@@ -139,7 +140,9 @@ def _environment() -> dict[str, str]:
     kept = {name: os.environ[name] for name in ("LD_LIBRARY_PATH", "TZ") if name in os.environ}
     paths = [str(Path(__file__).parents[1]), *filter(None, sys.path)]
     single = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
-    return {"PYTHONPATH": os.pathsep.join(paths), "LANG": "C.UTF-8", **single, **kept}
+    # mallopt(3): what is freed within a job is used again in it; the child itself says when it is given back.
+    reused = {"MALLOC_MMAP_THRESHOLD_": str(32 * _MB), "MALLOC_TRIM_THRESHOLD_": str(256 * _MB)}
+    return {"PYTHONPATH": os.pathsep.join(paths), "LANG": "C.UTF-8", **single, **reused, **kept}
 
 
 class Crew:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import os
+import select
 import socket
 import sys
 import traceback
@@ -15,6 +16,10 @@ from .confine import allow, confine
 from .headers import Undecodable
 from .wire import Broken, Head, receive, send
 
+SMALL: Final = 144
+"""Megabytes of address space that a job may ask for and leave its memory to the next one: some 4 MP."""
+SOON: Final = 0.2
+"""Seconds for which memory is kept for the next job."""
 OUT_OF_MEMORY: Final = 3
 """The exit code after a job that needed more than it may have; nothing can be relied upon after it."""
 
@@ -34,9 +39,16 @@ def serve(jobs: Mapping[str, Job]) -> None:
             allow(head["cpu_seconds"], head["megabytes"])
             answer, picture = _done(jobs[head["job"]], head, buffers, lambda note: send(sock, {"note": note}))
             send(sock, answer, [picture])
-            del message, buffers, picture
-            gc.collect(0)
-            trim(0)
+            large = head["megabytes"] > SMALL
+            del message, buffers, picture, head
+            # Fresh pages cost a quarter of a small job, so the next one gets those of the one before.
+            if large or not _another_soon(sock):
+                gc.collect(0)
+                trim(0)
+
+
+def _another_soon(sock: socket.socket) -> bool:
+    return bool(select.select([sock], [], [], SOON)[0])
 
 
 def _next(sock: socket.socket) -> tuple[Head, list[bytes]] | None:
