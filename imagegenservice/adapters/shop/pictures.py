@@ -9,7 +9,7 @@ from typing import Final
 from unicodedata import category, normalize
 from urllib.parse import quote, unquote
 
-from ...errors import ConfigurationError, FetchFailed, UrlNotAllowed
+from ...errors import ConfigurationError, FetchFailed, Unwell, UrlNotAllowed
 from ...neighbours import Neighbour
 from ...ports import ProductPictures, Web
 from ..web import Fetcher
@@ -18,6 +18,9 @@ PAUSE: Final = 3.0
 """Seconds for which the frontend is left alone at a time while it is away."""
 KEPT: Final = 600.0
 """Seconds for which a fetched picture is used again."""
+
+_PAGE: Final = re.compile(rb"\s*<(?:!doctype\s+html|html)\b", re.IGNORECASE)
+"""A page of an error or a log-in, served as if all were well: not what this product looks like."""
 
 _BASE: Final = re.compile(
     r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*)?"
@@ -57,7 +60,10 @@ class HttpPictures(ProductPictures):
                 raise FetchFailed("The product's picture has an address that is not allowed.") from exc
         path = _safe_path(address)
         with self._neighbour.asked():
-            return await self._fetcher.get(f"{self._base}/{path}")
+            data = await self._fetcher.get(f"{self._base}/{path}")
+            if _PAGE.match(data[:512]):
+                raise Unwell("The frontend answers with a page where a picture should be.")
+            return data
 
 
 def _safe_path(path: str) -> str:
