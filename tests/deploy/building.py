@@ -16,6 +16,16 @@ SHOP = Path(__file__).parent / "shop"
 KEY = frozenset({("Secret", "imagegenerationservice-gemini")})
 """What a user of image-generation-gemini brings."""
 
+PARTS = {
+    "image-generation": ("",),
+    "image-generation-pvc": ("", "pvc"),
+    "image-generation-pvc-gemini": ("", "pvc", "gemini"),
+    "image-generation-gcs-firestore": ("", "gcs", "firestore", "gemini-secret-manager"),
+    "image-generation-hpa-gemini-vertex": ("", "hpa", "gemini-vertex"),
+    "image-generation-all": ("", "gcs", "firestore", "hpa", "gemini-vertex", "istio"),
+}
+"""What each combination is made of; policies and operations are put beside it by the tests."""
+
 SETTINGS = {
     "PROJECT_ID": "boutique-1234",
     "GCS_BUCKET": "boutique-pictures",

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from building import COMPONENTS, KUSTOMIZE, SETTINGS, SHOP, Kubectl, settings
+from building import COMPONENTS, KUSTOMIZE, PARTS, SETTINGS, SHOP, Kubectl, settings
 from edges import ISTIOD, Edge, us
 from rendered import SERVICE, Rendered, strictly
 from rules import complaints
@@ -19,15 +19,6 @@ from toolbox import ROOT, Failed, Tools
 BASE = SHOP / "base"
 ALL_COMPONENTS = sorted(path.name for path in COMPONENTS.iterdir())
 COMBINATIONS = sorted(path.name for path in (KUSTOMIZE / "tests").iterdir())
-PARTS = {
-    "image-generation": ("",),
-    "image-generation-pvc": ("", "pvc"),
-    "image-generation-pvc-gemini": ("", "pvc", "gemini"),
-    "image-generation-gcs-firestore": ("", "gcs", "firestore", "gemini-secret-manager"),
-    "image-generation-hpa-gemini-vertex": ("", "hpa", "gemini-vertex"),
-    "image-generation-all": ("", "gcs", "firestore", "hpa", "gemini-vertex", "istio"),
-}
-"""What each combination is made of; policies and operations are put beside it by the tests."""
 
 
 @pytest.mark.parametrize("name", ALL_COMPONENTS)
@@ -60,7 +51,7 @@ def test_each_combination_holds_by_itself(name: str, kubectl: Kubectl) -> None:
     assert complaints(kubectl.ours(f"tests/{name}")) == []
 
 
-def test_each_component_is_in_a_combination() -> None:
+def test_each_component_is_in_a_combination_and_in_the_list() -> None:
     listed = {
         Path(part).name
         for name in COMBINATIONS
@@ -70,6 +61,10 @@ def test_each_component_is_in_a_combination() -> None:
 
     assert listed == set(ALL_COMPONENTS)
     assert set(PARTS) == set(COMBINATIONS)
+    readme = (KUSTOMIZE / "README.md").read_text()
+    assert all(
+        f"-{name.removeprefix('image-generation-')}`" in readme for name in listed - {"image-generation"}
+    )
 
 
 @pytest.mark.parametrize("name", ALL_COMPONENTS)
@@ -110,6 +105,16 @@ def test_after_the_shops_policies_ours_admit_all_that_is_used(
     collector = "opentelemetrycollector"
     refused = f"us to {collector}:4317/TCP: refused as ingress of {collector}"
     assert complaints(found) == [f"policies_admit_what_is_used: {refused}"]
+
+
+def test_a_frontend_that_is_closed_is_opened_for_its_pictures(kubectl: Kubectl) -> None:
+    closed = (SHOP / "network-policies", SHOP / "closed-frontend")
+
+    without = policies_admit_what_is_used(kubectl.compose(*closed, "", base=BASE))
+    found = kubectl.compose(*closed, "", "network-policies", base=BASE)
+
+    assert "us to frontend:8080/TCP: refused as egress of us" in without
+    assert complaints(found) == []
 
 
 def test_a_collector_that_has_a_policy_is_opened(kubectl: Kubectl) -> None:
