@@ -59,6 +59,12 @@ def rendered(tools: Tools, chart: Path, case: Case, *more: str) -> Rendered:
     return by_new
 
 
+def by_new(tools: Tools, chart: Path, case: Case, *more: str) -> Rendered:
+    """The objects of *case* by the newer Helm alone, where what is asked cannot depend on it."""
+    text = template(tools.helm4, chart, [*case.flags, *more])
+    return Rendered.parse(text, given=frozenset(case.given), namespace=NAMESPACE)
+
+
 def _by_both(tools: Tools, chart: Path, flags: Sequence[str]) -> list[str]:
     with ThreadPoolExecutor(2) as pool:
         return list(pool.map(lambda helm: template(helm, chart, flags), (tools.helm3, tools.helm4)))

@@ -8,7 +8,7 @@ import shutil
 import pytest
 import yaml
 from helm_cases import ASM, BUCKET, FIRESTORE, FOUR, GSA, PROJECT
-from helm_charts import CHART, KEY, NAMESPACE, SHOP, Case, rendered, shop_with_ours, template
+from helm_charts import CHART, KEY, NAMESPACE, SHOP, Case, by_new, shop_with_ours, template
 from rendered import SERVICE
 from rules_mesh import the_mesh_lets_us_out
 from rules_network import isolated, policies_admit_what_is_used
@@ -24,7 +24,7 @@ def shop(tmp_path_factory):
 @pytest.fixture
 def alone(tools):
     def render(*values, shop=(), arguments=()):
-        return rendered(tools, CHART, Case("", values, shop, arguments=arguments))
+        return by_new(tools, CHART, Case("", values, shop, arguments=arguments))
 
     return render
 
@@ -32,7 +32,7 @@ def alone(tools):
 @pytest.fixture
 def dropped_in(tools, shop):
     def render(*values, shop_values=(), arguments=("--values", str(CHART / "values.yaml"))):
-        return rendered(tools, shop, Case("", values, shop_values), *arguments)
+        return by_new(tools, shop, Case("", values, shop_values), *arguments)
 
     return render
 
@@ -44,7 +44,7 @@ def test_nothing_is_made_by_default(tools, shop):
 
 
 def test_the_shops_objects_stay_as_they_are(tools, shop, dropped_in):
-    before = rendered(tools, SHOP, Case("", (), ASM))
+    before = by_new(tools, SHOP, Case("", (), ASM))
     after = dropped_in(*FOUR, shop_values=ASM).objects
     assert [found for found in before if found not in after] == []
 
@@ -177,7 +177,7 @@ def test_the_frontends_pictures_are_opened_where_it_is_closed(dropped_in):
 
 def test_no_pod_of_the_shop_is_isolated_that_was_not(tools, dropped_in):
     for policies in ((), ASM):
-        before = isolated(rendered(tools, SHOP, Case("", (), policies)))
+        before = isolated(by_new(tools, SHOP, Case("", (), policies)))
         after = {end for end in isolated(dropped_in(shop_values=policies)) if not end[0].startswith(SERVICE)}
         assert after == before
 

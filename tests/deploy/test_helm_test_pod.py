@@ -10,7 +10,7 @@ import pytest_asyncio
 from edges import SYSTEM, Edge, End, shop, us
 from fakes.process import replica
 from helm_cases import ASM
-from helm_charts import CHART, NAMESPACE, Case, rendered, shop_with_ours
+from helm_charts import CHART, NAMESPACE, Case, by_new, shop_with_ours
 from rendered import SERVICE, matches
 from rules_network import refused
 from toolbox import ROOT
@@ -28,7 +28,7 @@ async def serving(tmp_path):
 
 def pod(tools, *values, shop=()):
     """The rendered test pod's container."""
-    (container,) = rendered(tools, CHART, Case("", values, shop)).one("Pod", f"{SERVICE}-test")["spec"][
+    (container,) = by_new(tools, CHART, Case("", values, shop)).one("Pod", f"{SERVICE}-test")["spec"][
         "containers"
     ]
     return container
@@ -90,7 +90,7 @@ async def test_in_a_mesh_it_ends_its_proxy(tools, serving):
 
 
 def test_it_is_a_hook_that_no_service_selects(tools):
-    found = rendered(tools, CHART, Case("", (), ASM))
+    found = by_new(tools, CHART, Case("", (), ASM))
     hooks = [each for each in found if "helm.sh/hook" in each["metadata"].get("annotations", {})]
     assert {each["kind"] for each in hooks} == {"Pod", "ServiceAccount", "NetworkPolicy"}
     labels = found.one("Pod", f"{SERVICE}-test")["metadata"]["labels"]
@@ -99,7 +99,7 @@ def test_it_is_a_hook_that_no_service_selects(tools):
 
 def test_policies_let_it_in_and_nothing_else_out_of_it(tools, tmp_path):
     chart = shop_with_ours(tmp_path)
-    found = rendered(tools, chart, Case("", (), ASM), "--values", str(CHART / "values.yaml"))
+    found = by_new(tools, chart, Case("", (), ASM), "--values", str(CHART / "values.yaml"))
     here = End("the test", found.one("Pod", f"{SERVICE}-test")["metadata"]["labels"])
     dns = End("DNS", {"k8s-app": "kube-dns"}, SYSTEM)
     ways = [Edge(here, us(found), 8080), Edge(here, us(found), 8081), Edge(here, dns, 53, "UDP")]
@@ -110,7 +110,7 @@ def test_policies_let_it_in_and_nothing_else_out_of_it(tools, tmp_path):
 
 
 def test_it_can_be_left_out_with_all_that_lets_it_in(tools):
-    found = rendered(tools, CHART, Case("", ("helmTest.create=false",), ASM))
+    found = by_new(tools, CHART, Case("", ("helmTest.create=false",), ASM))
     assert f"{SERVICE}-test" not in str(found.objects)
 
 

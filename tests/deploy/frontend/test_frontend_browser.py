@@ -13,9 +13,8 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-import tryout
-from conftest import in_go, in_python
-from fakes.service import photo, serving
+from doors import in_go, in_python, tryout, with_one_cup
+from fakes.service import photo
 from PIL import Image
 from workshop import FRONTEND, ROOT
 
@@ -29,7 +28,7 @@ SCRIPT = (FRONTEND / "static/imagegen/imagegen.js").read_text(encoding="utf-8")
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def served() -> AsyncIterator[Any]:
     """The real service with the sample shop."""
-    async with serving() as service:
+    async with with_one_cup() as service:
         yield service
 
 
@@ -116,6 +115,13 @@ async def visit(browser: Any, shop: str) -> AsyncIterator[Visits]:
     assert [fault for visited in visits for fault in visited.broken] == []
 
 
+LISTEN = """() => {
+    const words = document.getElementById('imagegen-words');
+    window.told = [];
+    new MutationObserver(() => window.told.push(words.textContent)).observe(words, {childList: true});
+}"""
+
+
 async def journey(visited: Visit, folder: Path) -> bytes:
     """Upload, order, watch, see, download: the file that a shopper has in the end."""
     table = folder / "table.jpg"
@@ -125,9 +131,12 @@ async def journey(visited: Visit, folder: Path) -> bytes:
     await visited("preview").wait_for(state="visible")
     await visited.page.get_by_role("radio", name="Luxury").check()
     await visited.page.get_by_role("radio", name="Wide").check()
+    await visited.page.evaluate(LISTEN)
     await visited.submit()
-    await visited("progress").wait_for(state="visible")
     await visited("result").wait_for(state="visible")
+    told = await visited.page.evaluate("window.told")
+    assert told[0] == "Sending your background…"
+    assert told[-1] == "Ready"
     natural = await visited("picture").evaluate("img => [img.naturalWidth, img.naturalHeight]")
     assert natural == [256, 192]
     assert "luxury" in await visited("picture").get_attribute("alt")
@@ -284,7 +293,7 @@ async def test_everything_to_touch_has_a_name_and_room_for_a_finger(visit: Visit
     visited = await visit(**PHONE)
     await visited.open()
     small = await visited.page.evaluate(
-        """() => [...document.querySelectorAll('#imagegen :is(button, label.imagegen-style, .imagegen-shape)')]
+        """() => [...document.querySelectorAll('#imagegen :is(button, .imagegen-style, .imagegen-shape)')]
             .filter(one => one.offsetParent !== null)
             .filter(one => one.offsetHeight < 43 || !(one.ariaLabel || one.innerText.trim()))
             .map(one => one.outerHTML)"""

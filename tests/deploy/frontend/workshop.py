@@ -96,23 +96,26 @@ class Go:
     def lay_out(self) -> None:
         """Our two files, the stand-in, and the stubs that protoc makes by the lines of docs/frontend.md."""
         shutil.rmtree(self.path, ignore_errors=True)
-        stubs = self.source / "genproto"
-        stubs.mkdir(parents=True)
+        (self.source / "genproto").mkdir(parents=True)
         for file in (*FRONTEND.glob("*.go"), HERE / "shop/main.go"):
             shutil.copy(file, self.source)
-        names = [f"M{proto}={MODULE}/genproto;hipstershop" for proto in ("demo.proto", "imagegen.proto")]
-        options = ",".join(["paths=source_relative", *names])
-        plugins = self.packages / "usr/bin"
-        _run(
-            [
-                *(sys.executable, "-m", "grpc_tools.protoc", "-I", str(ROOT / "protos")),
-                *(f"--plugin=protoc-gen-go={plugins / 'protoc-gen-go'}",),
-                *(f"--plugin=protoc-gen-go-grpc={plugins / 'protoc-gen-go-grpc'}",),
-                *(f"--go_out={stubs}", f"--go_opt={options}"),
-                *(f"--go-grpc_out={stubs}", f"--go-grpc_opt={options}"),
-                *("demo.proto", "imagegen.proto"),
-            ]
-        )
+        protos = self.source.parents[1] / "protos"
+        protos.mkdir()
+        for proto in ("demo.proto", "imagegen.proto"):
+            shutil.copy(ROOT / "protos" / proto, protos)
+        lines = stub_lines()
+        # The shop has the stubs of its own protos already; here they are made in the same way.
+        for proto in ("demo.proto", "imagegen.proto"):
+            script = f'protoc() {{ {sys.executable} -m grpc_tools.protoc "$@"; }}\n'
+            self._bash(script + lines.replace(" imagegen.proto", f" {proto}"))
+
+    def _bash(self, script: str) -> None:
+        environment = {**os.environ, "PATH": f"{self.packages / 'usr/bin'}:{os.environ['PATH']}"}
+        command = ["bash", "-euc", script]
+        shop = self.source.parents[1]
+        done = subprocess.run(command, cwd=shop, env=environment, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RuntimeError(f"the lines of docs/frontend.md:\n{done.stderr}")
 
     def __call__(self, *arguments: str) -> str:
         """Run the go command in the frontend's folder. Raises RuntimeError with what it said."""
@@ -135,6 +138,13 @@ class Go:
         program = BUILD / "shop"
         self("build", "-o", str(program), ".")
         return program
+
+
+def stub_lines() -> str:
+    """The lines of docs/frontend.md that make the stubs, as a script."""
+    guide = (ROOT / "docs/frontend.md").read_text(encoding="utf-8")
+    block = guide.partition("**1. The stubs.**")[2].partition("```console\n")[2].partition("```")[0]
+    return "\n".join(line.removeprefix("$ ") for line in block.splitlines())
 
 
 def _once(folder: Path, make: object) -> Path:
