@@ -33,6 +33,9 @@ crash: setup ## Kill and stop the service at every named point (ROUNDS=200, SEED
 overload: setup ## Order ten times more than can be drawn, for 30 seconds, and print the figures
 	OVERLOAD_SECONDS=30 $(BIN)/python -m pytest -q -s tests/server/test_overload.py
 
+bench: setup ## Measure speed and memory, as docs/speed.md tells (ONLY=status,upload: some rows)
+	PYTHONPATH=.:tests $(BIN)/python -m benchmarks --only '$(ONLY)'
+
 lint: setup ## Look for faults without running anything
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -40,6 +43,7 @@ lint: setup ## Look for faults without running anything
 	$(BIN)/yamllint --strict .
 	$(BIN)/python protos/generate.py --check
 	PYTHONPATH=. $(BIN)/python docs/settings_table.py --check
+	$(BIN)/python docs/chart_table.py --check
 
 type: setup ## Check the types
 	$(BIN)/mypy
@@ -50,8 +54,9 @@ format: setup ## Lay the code out
 proto: setup ## Generate imagegenservice/pb from protos/
 	$(BIN)/python protos/generate.py
 
-docs: setup ## Write README's table of settings anew
+docs: setup ## Write the READMEs' tables of settings and values anew
 	PYTHONPATH=. $(BIN)/python docs/settings_table.py
+	$(BIN)/python docs/chart_table.py
 
 lock: setup ## Compile requirements*.in, for Python 3.11 and newer
 	$(BIN)/uv pip compile $(LOCK) requirements.in -o requirements.txt
@@ -105,4 +110,4 @@ endif
 clean: ## Remove what was made
 	rm -rf $(VENV) data build .mypy_cache .ruff_cache .pytest_cache demo-picture.*
 
-.PHONY: help setup demo run test crash overload lint type format proto docs lock image image-test kind-load push clean
+.PHONY: help setup demo run test crash overload bench lint type format proto docs lock image image-test kind-load push clean

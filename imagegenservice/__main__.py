@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 import sys
@@ -84,6 +85,9 @@ async def serve(settings: Settings) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     async with running(settings) as service:
+        # What is here now stays: the collector need not look through it again and again.
+        gc.collect()
+        gc.freeze()
         await stop.wait()
         await drain(service, settings)
 

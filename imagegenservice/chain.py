@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -48,6 +49,7 @@ class EngineCommission(Commission):
         self.ledger = ledger
         self._report = report
         self._loop = asyncio.get_running_loop()
+        self._thread = threading.get_ident()
         self._end = self._loop.time()
 
     def allot(self, seconds: float) -> None:
@@ -59,7 +61,11 @@ class EngineCommission(Commission):
         return max(0.0, self._end - self._loop.time())
 
     def progress(self, share: float) -> None:
-        self._loop.call_soon_threadsafe(self._report, min(1.0, max(0.0, share)))
+        share = min(1.0, max(0.0, share))
+        if threading.get_ident() == self._thread:
+            self._report(share)
+        else:
+            self._loop.call_soon_threadsafe(self._report, share)
 
     @asynccontextmanager
     async def paid_call(self, engine: str) -> AsyncIterator[Slot]:

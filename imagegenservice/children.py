@@ -46,6 +46,7 @@ class Child:
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
         self._killed = False
+        self._closed = False
         self._lock = threading.Lock()
 
     def start(self) -> None:
@@ -74,7 +75,8 @@ class Child:
             process.kill()
 
     def close(self) -> None:
-        """End it for good."""
+        """End it for good: a thread that is about to start it no longer does."""
+        self._closed = True
         self.kill()
         with self._lock:
             self._ended()
@@ -87,7 +89,9 @@ class Child:
     def _started(self) -> socket.socket:
         if self._socket is not None and self._process is not None and self._process.poll() is None:
             return self._socket
-        self._ended()
+        ended = self._ended()
+        if self._closed:
+            raise ended
         ours, theirs = socket.socketpair()
         with theirs:
             # No fork of ours runs any Python: gRPC's threads do not survive one.

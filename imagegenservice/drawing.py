@@ -89,6 +89,8 @@ class Carrier:
             except Refusal as exc:
                 here.end(exc)
                 await self._fail(exc.reason, exc.public)
+            finally:
+                self._claim.forget_noted()
 
     async def _lead_or_follow(self) -> None:
         fingerprints = self._tools.fingerprints
@@ -99,7 +101,7 @@ class Carrier:
             if entry.result is not None and await self._accept(entry.result, from_cache=True):
                 return
             if entry.result is None and entry.generation_id == order.id:
-                await self._draw()
+                await self._draw(entry)
                 return
             if entry.result is None and await self._follow(entry):
                 return
@@ -144,7 +146,7 @@ class Carrier:
                 return
             await asyncio.sleep(_PAUSE)
 
-    async def _draw(self) -> None:
+    async def _draw(self, entry: Entry) -> None:
         order = self._claim.generation
         if order.attempts >= _ATTEMPTS:
             raise DrawingFailed(
@@ -152,7 +154,7 @@ class Carrier:
             )
         async with self._tools.turns.turn(order.owner):
             begin = time.monotonic()
-            await self._enter(Stage.GATHERING, attempts=order.attempts + 1)
+            await self._enter(Stage.GATHERING, at_once=True, attempts=order.attempts + 1)
             references, complete = await fetch_references(order.brief, self._tools.pictures)
             background = await self._background(order)
             await self._enter(Stage.DRAWING)
@@ -161,7 +163,7 @@ class Carrier:
                 drawn = await self._tools.chain.draw(
                     commission, self._tools.timeout - (time.monotonic() - begin)
                 )
-        await self._finish(drawn, complete=complete)
+        await self._finish(drawn, entry, complete=complete)
 
     async def _background(self, order: Generation) -> bytes | None:
         if not order.brief.background:
@@ -171,7 +173,7 @@ class Carrier:
         except KeyNotFound as exc:
             raise DrawingFailed("The background has expired.", reason="BACKGROUND_EXPIRED") from exc
 
-    async def _finish(self, drawn: Drawn, *, complete: bool) -> None:
+    async def _finish(self, drawn: Drawn, entry: Entry, *, complete: bool) -> None:
         order = self._claim.generation
         await self._enter(Stage.FINISHING)
         await self._enter(Stage.STORING)
@@ -180,7 +182,7 @@ class Carrier:
         # What a fallback drew, or what lacks a product's picture, is not what the next order should get.
         worth_keeping = complete and not drawn.faults
         if worth_keeping:
-            await self._tools.fingerprints.settle(order.fingerprint, order.id, result, order.expires_at)
+            await self._tools.fingerprints.settle(entry, result, order.expires_at)
             crash_at("indexed")
         await self._complete(asset, result, from_cache=False)
         if not worth_keeping:
@@ -196,14 +198,14 @@ class Carrier:
                 await asyncio.sleep(_PAUSE * 2**attempt)
         raise DrawingFailed("The picture was drawn, but could not be stored.", reason="STORAGE_UNAVAILABLE")
 
-    async def _enter(self, stage: Stage, **changes: object) -> None:
+    async def _enter(self, stage: Stage, *, at_once: bool = False, **changes: object) -> None:
         if self._salvaging:
             return
         before = self._claim.generation.stage
         try:
-            await self._claim.change(
-                lambda now: advance(now, stage=stage, progress=PROGRESS[stage], **changes)
-            )
+            self._claim.note(lambda now: advance(now, stage=stage, progress=PROGRESS[stage], **changes))
+            if at_once:
+                await self._claim.store_noted()
         except HeldByAnother:
             # Cancelled while a paid call was under way: what it brought is kept for the next order.
             if not (self._claim.generation.finished and self._ledger.answered):

@@ -69,14 +69,14 @@ class Fingerprints:
     async def claim(self, fingerprint: str, generation_id: str, until: datetime) -> Entry:
         """Say that *generation_id* draws it, unless another does or did: the entry tells."""
         body = {"generation_id": generation_id}
+        fresh = Document(KIND, fingerprint, body, expires_at=until)
         for _ in range(_TRIES):
-            if (found := await self.find(fingerprint)) is not None:
-                return found
-            fresh = Document(KIND, fingerprint, body, expires_at=until)
+            # Made before it is looked for: accepting the order has just looked.
             try:
                 return _entry(await self._store.create(fresh))
             except AlreadyExists:
-                continue
+                if (found := await self.find(fingerprint)) is not None:
+                    return found
         raise AlreadyExists
 
     async def take_over(self, entry: Entry, generation_id: str, until: datetime) -> bool:
@@ -88,11 +88,14 @@ class Fingerprints:
             return False
         return True
 
-    async def settle(self, fingerprint: str, generation_id: str, result: Result, until: datetime) -> None:
-        """Keep what *generation_id* drew for later orders."""
+    async def settle(self, claimed: Entry, result: Result, until: datetime) -> None:
+        """Keep for later orders what the generation drew that *claimed* the fingerprint."""
+        fingerprint, generation_id = claimed.document.id, claimed.generation_id
         body = {"generation_id": generation_id, "result": result.model_dump(mode="json")}
-        for _ in range(_TRIES):
-            entry = await self.claim(fingerprint, generation_id, until)
+        entry = claimed
+        for attempt in range(_TRIES):
+            if attempt:
+                entry = await self.claim(fingerprint, generation_id, until)
             if entry.generation_id != generation_id or entry.result is not None:
                 return
             try:

@@ -108,6 +108,8 @@ class Gallery:
         return True
 
     async def _hold(self, key: str, until: datetime, *, create: bool) -> bool:
+        if create and await self._hold_first(key, until):
+            return True
         for attempt in range(_TRIES):
             document = await self._store.get(KIND, _id(key))
             if document is None and not create:
@@ -123,6 +125,14 @@ class Gallery:
                 continue
             return True
         return False
+
+    async def _hold_first(self, key: str, until: datetime) -> bool:
+        # Most pictures are new: then one write does, and no look is needed before it.
+        try:
+            await self._extend(None, key, until)
+        except AlreadyExists:
+            return False
+        return True
 
     async def _extend(self, document: Document | None, key: str, until: datetime) -> None:
         # A little longer than asked for: the next order of the same picture, a moment later, writes nothing.

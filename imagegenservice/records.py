@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -17,7 +18,11 @@ FREE = "free"
 """The tag of a generation that nobody holds: whoever sees it first may take it up."""
 
 HISTORY = 64
+KNOWN = 1000
+"""Generations that are kept as they were read last."""
 _TRIES = 8
+NOTED_FOR = 0.1
+"""Seconds until a noted change is stored when no other one takes it along."""
 
 Change = Callable[[Generation], Generation]
 
@@ -71,6 +76,7 @@ class Records:
     def __init__(self, store: StateStore, bulletin: Bulletin) -> None:
         self._store = store
         self._bulletin = bulletin
+        self._known: OrderedDict[tuple[str, str], Generation] = OrderedDict()
 
     async def add(self, generation: Generation, holder: str) -> Claim:
         """Store a new generation in the name of *holder*. Raises AlreadyExists, Unavailable."""
@@ -87,12 +93,22 @@ class Records:
         document = await self._store.get(KIND, generation_id)
         if document is None:
             raise GenerationNotFound
-        return Claim(self, document, _generation(document))
+        return Claim(self, document, self._read(document))
 
     async def held_by(self, holder: str, limit: int) -> list[Claim]:
         """The unfinished generations of *holder*, oldest first."""
         documents = await self._store.tagged(KIND, holder, limit)
-        return [Claim(self, document, _generation(document)) for document in documents]
+        return [Claim(self, document, self._read(document)) for document in documents]
+
+    def _read(self, document: Document) -> Generation:
+        # A version never comes again: whoever polls reads the same one over and over.
+        key = document.id, document.version
+        known = self._known.get(key)
+        if known is None:
+            known = self._known[key] = Generation.model_validate(document.body)
+            if len(self._known) > KNOWN:
+                self._known.popitem(last=False)
+        return known
 
     async def write(self, document: Document, generation: Generation, holder: str) -> Document:
         """Store *generation* over *document*. Raises VersionConflict, Unavailable."""
@@ -111,6 +127,8 @@ class Claim:
     def __init__(self, records: Records, document: Document, generation: Generation) -> None:
         self._records = records
         self._lock = asyncio.Lock()
+        self._noted: list[Change] = []
+        self._storing: asyncio.Task[None] | None = None
         self.document = document
         self.generation = generation
 
@@ -138,8 +156,40 @@ class Claim:
                     await self._reload()
                 else:
                     self.generation = changed
+                    self._noted.clear()
                     return changed
         raise HeldByAnother
+
+    def note(self, change: Change) -> None:
+        """
+        Make a change that need not outlive this process: it is stored with the next one, or in a moment.
+
+        Watchers hear of it when it is stored. Raises HeldByAnother when it is finished.
+        """
+        if self.generation.finished:
+            raise HeldByAnother
+        self.generation = change(self.generation)
+        self._noted.append(change)
+        if self._storing is None or self._storing.done():
+            self._storing = asyncio.create_task(self._store_soon())
+
+    async def store_noted(self) -> None:
+        """Store what was noted, if it is not stored yet. Raises HeldByAnother, Unavailable."""
+        if self._noted:
+            await self.change(lambda now: now)
+
+    def forget_noted(self) -> None:
+        """Store nothing more of what was noted: somebody else may work on it from now on."""
+        self._noted.clear()
+        if self._storing is not None:
+            self._storing.cancel()
+
+    async def _store_soon(self) -> None:
+        await asyncio.sleep(NOTED_FOR)
+        try:
+            await self.store_noted()
+        except (HeldByAnother, ServiceError):
+            return  # whoever works on it finds out with the next change
 
     async def refresh(self) -> None:
         """Look at what is stored now. Raises HeldByAnother, Unavailable."""
@@ -154,11 +204,10 @@ class Claim:
         if fresh.holder != self.holder:
             raise HeldByAnother
         self.document, self.generation = fresh.document, fresh.generation
+        if not self.generation.finished:
+            for change in self._noted:
+                self.generation = change(self.generation)
 
 
 def _document(generation: Generation, holder: str) -> Document:
     return Document(KIND, generation.id, generation.model_dump(mode="json"), holder, generation.expires_at)
-
-
-def _generation(document: Document) -> Generation:
-    return Generation.model_validate(document.body)

@@ -9,7 +9,7 @@ import re
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from functools import partial
+from functools import lru_cache, partial
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Final, Protocol
@@ -40,6 +40,7 @@ SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 _CLOSING: Final = 2.0
 """Seconds that the last spans may take at the end."""
 _PROVIDERS: Final = {"gemini": "gcp.gemini", "gemini-vertex": "gcp.vertex_ai"}
+_SERIES: Final = 512
 _REASON: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,47}|")
 
 # Of the process, so that adapters need not be handed a Metrics.
@@ -91,6 +92,11 @@ class Metrics:
         )
         self.away = Gauge("imagegen_neighbour_away", "1 while it is away.", ["neighbour"], registry=on)
         self.calls_out = _CALLS_OUT
+        # Finding a series by its labels costs more than counting in it.
+        self._rpcs_of = lru_cache(_SERIES)(self.rpcs.labels)
+        self._answers_of = lru_cache(_SERIES)(
+            lambda method, status, reason: self.answers.labels(method, _label(status), _label(reason))
+        )
         self._of_the_process()
 
     def _of_the_process(self) -> None:
@@ -105,9 +111,13 @@ class Metrics:
         """Note how long a generation stood in *stage*."""
         self.stages.labels(stage).observe(seconds)
 
+    def called(self, method: str, code: str, seconds: float) -> None:
+        """Note how long a call took that ended with *code*."""
+        self._rpcs_of(method, code).observe(seconds)
+
     def answered(self, method: str, status: str, reason: str) -> None:
         """Count an answer by the status and the reason that it gives."""
-        self.answers.labels(method, _label(status), _label(reason)).inc()
+        self._answers_of(method, status, reason).inc()
 
     def finished(self, generation: Generation) -> None:
         """Count and log a generation that ended."""

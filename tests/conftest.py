@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 from emulators import NotHere, fake_gcs_server, firestore_emulator
+from fakes.midwife import Midwife, midwife
 
+from imagegenservice import children
 from imagegenservice.darkroom import open_darkroom
 from imagegenservice.imaging.decode import Limits
 from imagegenservice.ports import Darkroom, Surroundings
@@ -46,6 +48,19 @@ def darkroom() -> Iterator[Darkroom]:
     """Two threads, and the limits of the service's defaults."""
     with open_darkroom(2, Limits(pixels=25_000_000, side=16_384, bytes=10_000_000)) as room:
         yield room
+
+
+@pytest.fixture(scope="session")
+def at_birth() -> Iterator[Midwife]:
+    """Who forks children for this process."""
+    with midwife() as one:
+        yield one
+
+
+@pytest.fixture
+def quick_births(at_birth: Midwife, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The service's own children are forked for it: nothing about how they are started is tested here."""
+    monkeypatch.setattr(children, "subprocess", at_birth.subprocess)
 
 
 @pytest.fixture

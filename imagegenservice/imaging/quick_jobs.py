@@ -7,9 +7,10 @@ from typing import Final
 
 from PIL import Image, JpegImagePlugin, MpoImagePlugin, PngImagePlugin, WebPImagePlugin
 
-from .encode import encode_image
+from .encode import encode_image, xmp
 from .headers import Limits
 from .plain import fit, opaque, plain
+from .rewrap import rewrapped
 from .wire import Head
 from .worker import Job, Note, serve
 
@@ -26,8 +27,16 @@ def develop(head: Head, buffers: Sequence[bytes], _: Note) -> tuple[Head, bytes]
 
 
 def fill(head: Head, buffers: Sequence[bytes], _: Note) -> tuple[Head, bytes]:
-    """A picture cropped and resized to exactly `width` x `height`, saying how it came to be."""
-    image = fit(plain(buffers[0], Limits(*head["limits"])), head["width"], head["height"])
+    """
+    A picture cropped and resized to exactly `width` x `height`, saying how it came to be.
+
+    One that is so already is not coded again, which would cost sharpness and time.
+    """
+    width, height = head["width"], head["height"]
+    decoded = plain(buffers[0], Limits(*head["limits"]))
+    if head["form"] == "jpeg" and (again := rewrapped(buffers[0], width, height, xmp(head["source"]))):
+        return {}, again
+    image = fit(decoded, width, height)
     return {}, encode_image(image, head["form"], head["quality"], head["source"])
 
 

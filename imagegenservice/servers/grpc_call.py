@@ -6,7 +6,7 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Final, Self, TypeAlias
 
 import grpc
@@ -36,57 +36,54 @@ _FAILURES: Final = frozenset(
 
 class ObservedCall:
     """
-    A call for the time of the block. *method* is /package.Service/Method.
+    A call for the time of the block. *method* is package.Service.Method.
 
-    `code` and `reason` are what it ended with, `answer` is its last message. Where we are in the trace, the
-    request's id and the owner's hash stay set for the rest of the task, and for the tasks that it starts.
+    `context` is grpc's, `name` is the method without its service, `code` and `reason` are what it ended with,
+    `answer` is its last message. Where we are in the trace, the request's id and the owner's hash stay set
+    for the rest of the task, and for the tasks that it starts.
     """
 
-    def __init__(self, metrics: Metrics, method: str, hash_owner: Callable[[str], str]) -> None:
+    def __init__(self, metrics: Metrics, method: str, context: Context) -> None:
         self._metrics = metrics
-        self._method = method.lstrip("/")
-        self._hash_owner = hash_owner
+        self._service, _, self.name = method.rpartition(".")
+        self.context = context
         self._span = spans.Block()
         self._begin = time.perf_counter()
         self.code = "OK"
         self.reason = ""
         self.answer: Message | None = None
         self.request_id = ""
+        self.request_arrived = False
 
-    @property
-    def name(self) -> str:
-        """The method without its service."""
-        return self._method.rpartition("/")[2]
+    def arrived(self, request: object, hash_owner: Callable[[str], str]) -> str:
+        """Look at who asks; return the owner's hash, empty for nobody. Raises what *hash_owner* raises."""
+        self.request_arrived = True
+        user_id = getattr(request, "user_id", "")
+        owner = hash_owner(user_id) if len(user_id) <= MAX_USER_ID else ""
+        logs.owner.set(owner)
+        if owner:
+            self._span.set("user.hash", owner)
+        return owner
 
-    def arrived(self, request: object, context: Context) -> None:
-        """Look at what the caller said of itself."""
-        said = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
+    def __enter__(self) -> Self:
+        metadata = self.context.invocation_metadata() or ()
+        said = {key: value for key, value in metadata if isinstance(value, str)}
         self.request_id = said.get(REQUEST_ID, "")
         if not _ANY_ID.fullmatch(self.request_id):
             self.request_id = secrets.token_hex(8)
-        context.set_trailing_metadata(((REQUEST_ID, self.request_id),))
+        self.context.set_trailing_metadata(((REQUEST_ID, self.request_id),))
         logs.request_id.set(self.request_id)
-        user_id = getattr(request, "user_id", "")
-        owner = self._hash_owner(user_id) if len(user_id) <= MAX_USER_ID else ""
-        logs.owner.set(owner)
-        self._open_span(said, owner)
-
-    def _open_span(self, said: Mapping[str, str], owner: str) -> None:
+        logs.owner.set("")
         spans.go_to(
             spans.read_place(said.get("traceparent", ""), said.get("tracestate", ""), said.get("baggage", ""))
         )
-        service, _, name = self._method.partition("/")
-        about: dict[str, spans.Attribute] = {"rpc.system": "grpc", "rpc.service": service, "rpc.method": name}
-        if owner:
-            about["user.hash"] = owner
-        self._span = spans.span(self._method, "server", about).__enter__()
-
-    def __enter__(self) -> Self:
+        about = {"rpc.system": "grpc", "rpc.service": self._service, "rpc.method": self.name}
+        self._span = spans.span(f"{self._service}/{self.name}", "server", about).__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
         took = time.perf_counter() - self._begin
-        self._metrics.rpcs.labels(self.name, self.code).observe(took)
+        self._metrics.called(self.name, self.code, took)
         status = str(getattr(self.answer, "status", ""))
         reason = self.reason or str(getattr(self.answer, "error_reason", ""))
         self._metrics.answered(self.name, status, reason)
@@ -95,5 +92,7 @@ class ObservedCall:
             self._span.set("imagegen.status", status)
         self._span.close(reason or ("" if self.code == "OK" else self.code), failed=self.code in _FAILURES)
         level = logging.DEBUG if self.name in _POLLED else logging.INFO
+        if not log.isEnabledFor(level):
+            return
         about = {"method": self.name, "code": self.code, "status": status, "reason": reason}
         log.log(level, "a call ended", extra={**about, "seconds": round(took, 4)})

@@ -25,12 +25,12 @@ from ..spans import traceparent
 from ..telemetry import Metrics
 from . import grpc_messages as messages
 from .admission import Admission
-from .grpc_admission import GrpcAdmission
-from .grpc_interceptor import EveryCall
+from .grpc_every_call import EveryCall
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
-SERVICE: Final = pb.DESCRIPTOR.services_by_name["ImageGenerationService"].full_name
+_DESCRIPTOR: Final = pb.DESCRIPTOR.services_by_name["ImageGenerationService"]
+SERVICE: Final = _DESCRIPTOR.full_name
 _ANSWERING: Final = 0.3
 """Seconds of a caller's deadline that are left for the answer's way back."""
 
@@ -151,11 +151,9 @@ async def serve(
     core: Core, admission: Admission, host: str, port: int, *, max_upload_bytes: int, reflect: bool
 ) -> AsyncIterator[GrpcServer]:
     """Serve until the block ends. Raises OSError when the port is taken."""
-    server = grpc.aio.server(
-        interceptors=[GrpcAdmission(admission), EveryCall(core.metrics, core.keyring.owner)],
-        options=_options(max_upload_bytes),
-    )
-    pb_grpc.add_ImageGenerationServiceServicer_to_server(ImageGenerationServicer(core), server)
+    server = grpc.aio.server(options=_options(max_upload_bytes))
+    every_call = EveryCall(admission, core.metrics, core.keyring.owner)
+    server.add_generic_rpc_handlers((_handlers(ImageGenerationServicer(core), every_call),))
     health_servicer = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
     if reflect:
@@ -172,6 +170,13 @@ async def serve(
         yield GrpcServer(server, bound, health_servicer)
     finally:
         await server.stop(0)
+
+
+def _handlers(servicer: ImageGenerationServicer, every_call: EveryCall) -> grpc.GenericRpcHandler:
+    methods = _DESCRIPTOR.methods_by_name
+    return grpc.method_handlers_generic_handler(
+        SERVICE, {name: every_call.handler(methods[name], getattr(servicer, name)) for name in methods}
+    )
 
 
 def _options(max_upload_bytes: int) -> list[tuple[str, int]]:

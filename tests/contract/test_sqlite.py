@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 
 from imagegenservice.adapters.state_store import sqlite_file
-from imagegenservice.adapters.state_store.group_commit import MOST_WAITING, GroupCommit
+from imagegenservice.adapters.state_store.batches import MOST_WAITING
+from imagegenservice.adapters.state_store.group_commit import GroupCommit
 from imagegenservice.adapters.state_store.sqlite import Sqlite
 from imagegenservice.errors import AlreadyExists, ConfigurationError, Overloaded, Unavailable
 from imagegenservice.model import Document
@@ -182,17 +183,19 @@ async def test_a_write_that_finds_no_room_leaves_nothing_behind(
         assert await store.get("order", "big") is None
 
 
-def test_a_full_database_says_so_to_all_who_shared_the_transaction(tmp_path: Path) -> None:
+async def test_a_full_database_says_so_to_all_who_shared_the_transaction(tmp_path: Path) -> None:
     connection = sqlite3.connect(tmp_path / "full.db", isolation_level=None, check_same_thread=False)
     connection.execute("CREATE TABLE t (x TEXT)")
     connection.execute("PRAGMA max_page_count = 5")
     writer = GroupCommit(connection)
-    futures = [
-        writer.submit(lambda c: c.execute("INSERT INTO t VALUES (?)", ("x" * 6000,)).rowcount)
+    writes = [
+        writer.write(lambda c: c.execute("INSERT INTO t VALUES (?)", ("x" * 6000,)).rowcount)
         for _ in range(20)
     ]
-    errors = [future.exception(timeout=10) for future in futures]
-    writer.close()
+    async with asyncio.timeout(10):
+        outcomes = await asyncio.gather(*writes, return_exceptions=True)
+    errors = [outcome if isinstance(outcome, Exception) else None for outcome in outcomes]
+    await asyncio.to_thread(writer.close)
     assert {getattr(error, "reason", None) for error in errors} <= {None, "STORAGE_FULL"}
     full = [error for error in errors if error]
     assert full
@@ -202,27 +205,30 @@ def test_a_full_database_says_so_to_all_who_shared_the_transaction(tmp_path: Pat
     reader.close()
 
 
-def test_a_refusal_does_not_spoil_the_others_of_its_transaction(tmp_path: Path) -> None:
+async def test_a_refusal_does_not_spoil_the_others_of_its_transaction(tmp_path: Path) -> None:
     connection = sqlite3.connect(tmp_path / "t.db", isolation_level=None, check_same_thread=False)
     connection.execute("CREATE TABLE t (x INTEGER)")
     writer = GroupCommit(connection)
 
-    def insert(number: int) -> int:
+    async def insert(number: int) -> int:
         def write(connection: sqlite3.Connection) -> int:
             if number % 2:
                 raise AlreadyExists
             return connection.execute("INSERT INTO t VALUES (?)", (number,)).rowcount
 
-        return isinstance(writer.submit(write).exception(timeout=10), AlreadyExists)
+        outcome = (await asyncio.gather(writer.write(write), return_exceptions=True))[0]
+        return isinstance(outcome, AlreadyExists)
 
-    assert [insert(number) for number in range(10)] == [number % 2 for number in range(10)]
-    writer.close()
+    async with asyncio.timeout(10):
+        refused = await asyncio.gather(*map(insert, range(10)))
+    assert refused == [number % 2 for number in range(10)]
+    await asyncio.to_thread(writer.close)
     with sqlite3.connect(tmp_path / "t.db") as reader:
         assert reader.execute("SELECT x FROM t").fetchall() == [(0,), (2,), (4,), (6,), (8,)]
     reader.close()
 
 
-def test_a_mistake_in_a_write_is_rolled_back_and_the_next_one_works(tmp_path: Path) -> None:
+async def test_a_mistake_in_a_write_is_rolled_back_and_the_next_one_works(tmp_path: Path) -> None:
     connection = sqlite3.connect(tmp_path / "t.db", isolation_level=None, check_same_thread=False)
     connection.execute("CREATE TABLE t (x INTEGER)")
     writer = GroupCommit(connection)
@@ -231,9 +237,11 @@ def test_a_mistake_in_a_write_is_rolled_back_and_the_next_one_works(tmp_path: Pa
         connection.execute("INSERT INTO t VALUES (1)")
         connection.execute("INSERT INTO nowhere VALUES (1)")
 
-    assert isinstance(writer.submit(mistake).exception(timeout=10), Unavailable)
-    assert writer.submit(lambda c: c.execute("INSERT INTO t VALUES (2)").rowcount).result(timeout=10) == 1
-    writer.close()
+    async with asyncio.timeout(10):
+        with pytest.raises(Unavailable):
+            await writer.write(mistake)
+        assert await writer.write(lambda c: c.execute("INSERT INTO t VALUES (2)").rowcount) == 1
+    await asyncio.to_thread(writer.close)
     with sqlite3.connect(tmp_path / "t.db") as reader:
         assert reader.execute("SELECT x FROM t").fetchall() == [(2,)]
     reader.close()

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
-
-from google.cloud.firestore_v1 import AsyncClient
 
 TERMINAL = {"completed", "failed"}
 
@@ -31,6 +26,8 @@ class Told:
     revision: int = 0
     progress: int = 0
     url: str = ""
+    completed: str = ""
+    """When it ended, as it was told."""
     error: str = ""
     may_see: bool = True
     """False for a reader whom the generation does not belong to."""
@@ -161,7 +158,15 @@ def late_writes(seen: Evidence) -> Iterator[str]:
     """V7: what has ended stays as it is, whatever a stale worker still writes."""
     for generation_id, reads in by_generation(seen).items():
         ends = [read for read in reads if read.status in TERMINAL]
-        if len({(end.status, end.reason, end.revision, end.url.rpartition("/")[2]) for end in ends}) > 1:
+        if (
+            len(
+                {
+                    (end.status, end.reason, end.revision, end.url.rpartition("/")[2], end.completed)
+                    for end in ends
+                }
+            )
+            > 1
+        ):
             yield f"{generation_id} changed after its end: {ends}"
         after = reads[reads.index(ends[0]) :] if ends else []
         if any(read.status not in TERMINAL for read in after):
@@ -206,36 +211,3 @@ def calm(seen: Evidence) -> Iterator[str]:
             yield f"{generation_id} was taken from a living process: {body['attempts']} attempts"
         if body["status"] != "completed" or "gemini" not in body["engine"]:
             yield f"{generation_id} was not drawn as ordered: {body['status']} by {body['engine']}"
-
-
-async def documents(store: str, prefix: str = "imagegen") -> dict[str, dict[str, dict[str, Any]]]:
-    """Everything in a state store, past its own code: a SQLite file, or collections of the emulator."""
-    found: dict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
-    if store.endswith(".db"):
-        connection = sqlite3.connect(f"file:{store}?mode=ro", uri=True, timeout=5)
-        for kind, name, body in connection.execute("SELECT kind, id, body FROM documents"):
-            found[kind][name] = json.loads(body)
-        connection.close()
-        return dict(found)
-    client = AsyncClient(store)
-    try:
-        for kind in ("generation", "asset", "fingerprint", "idempotency"):
-            async for there in client.collection(f"{prefix}-{kind}").stream():
-                found[kind][there.id] = json.loads(there.get("body"))
-    finally:
-        await client._firestore_api.transport.close()
-    return dict(found)
-
-
-def objects(folder: Path) -> dict[str, bytes]:
-    """Every stored picture, past the code that stores them."""
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file() and ".unfinished" not in path.parts
-    }
-
-
-def bill(path: Path) -> list[dict[str, Any]]:
-    """What the model would charge for, as it wrote it down before it answered."""
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from fakes.midwife import ONE_THREAD
 from fakes.process import environment
 from fakes.service import Client, connected
 
@@ -78,7 +79,8 @@ class Nursery:
     @classmethod
     @asynccontextmanager
     async def open(cls) -> AsyncIterator[Nursery]:
-        variables = environment({}) | {"PYTHONPATH": f"{HERE.parents[1]}:{HERE}"}
+        paths = {"PYTHONPATH": f"{HERE.parents[1]}:{HERE.parent}:{HERE}"}
+        variables = environment({}) | paths | ONE_THREAD
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, str(HERE / "nursery.py")),
             env=variables,

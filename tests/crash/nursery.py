@@ -7,6 +7,7 @@ has ended. Each child is the real service: `imagegenservice.__main__.run()` with
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -17,6 +18,7 @@ import sys
 from typing import Any
 
 import bugs
+from fakes.midwife import settle_in
 
 import imagegenservice.__main__ as service
 
@@ -41,6 +43,7 @@ def born(order: dict[str, Any]) -> None:
         os.chdir(order["folder"])
         random.seed()
         sys.argv = ["imagegenservice"]
+        settle_in()
         bugs.hurry()
         if order["bug"]:
             bugs.BUGS[order["bug"]]()
@@ -77,6 +80,7 @@ def main() -> None:
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(wake)
     children: set[int] = set()
+    gc.freeze()  # what is there by now is shared with all children, not copied when they collect
     say(ready=True)
     for order in orders(awake, children):
         pid = os.fork()

@@ -1,23 +1,24 @@
-"""One round: orders, a death or a standstill at a named point, a new process, and all that became of it."""
+"""One round: its processes, what clients order and read there, and what is left in the end."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import random
-import signal
 import sqlite3
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 import grpc
-from checker import TERMINAL, Evidence, Told, bill, documents, objects
+from checker import TERMINAL, Evidence, Told
 from children import Child, Nursery, client_of
 from fakes.gemini import FakeGemini
 from fakes.service import CUP, Client
+from google.cloud.firestore_v1 import AsyncClient
+from kept import Documents, bill, in_emulator, in_file, objects
 
 from imagegenservice.failpoints import POINTS
 from imagegenservice.pb import imagegen_pb2 as pb
@@ -31,6 +32,7 @@ CALM: Final = "calm"
 LEASE: Final = 1.0
 ENDS_WITHIN: Final = 45.0
 PROJECT: Final = "test-project"
+KINDS: Final = ("generation", "asset", "fingerprint", "idempotency")
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ class Round:
     nursery: Nursery
     folder: Path
     gemini: FakeGemini
+    firestore: AsyncClient | None = None
     seen: Evidence = field(default_factory=Evidence)
     ids: dict[str, str] = field(default_factory=dict)
     """generation -> its owner."""
@@ -135,17 +138,17 @@ class Round:
         self.seen.told.append(
             Told(
                 *("read", user, "", "", state.generation_id, state.status, state.error_reason),
-                *(state.revision, state.progress, state.image_url),
+                *(state.revision, state.progress, state.image_url, state.completed_at.ToJsonString()),
                 may_see=may_see,
             )
         )
 
-    async def first_orders(self, client: Client) -> None:
+    async def first_orders(self, client: Client, child: Child) -> None:
         ann, bob = self.jobs[:2]
         if self.plan.stop:
             # By itself: a process that stands still while it writes something else keeps SQLite's lock.
             await self.order(client, "bob", bob, "k2")
-            await asyncio.sleep(LEASE / 2)
+            await self._ended_or_stopped(client, child)
         await asyncio.gather(
             self.order(client, "ann", ann, "k1"),
             self.order(client, "bob", bob, "k2"),
@@ -154,10 +157,18 @@ class Round:
             self.order(client, "ann", self.jobs[2], "k3", "NO-SUCH-PRODUCT"),
         )
 
+    async def _ended_or_stopped(self, client: Client, child: Child) -> None:
+        waiting = [asyncio.create_task(child.stopped())]
+        waiting += [asyncio.create_task(client.ended(name)) for name in self.ids]
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+
     async def insist(self, client: Client, child: Child) -> None:
         """Order until both keys are taken, or the process died of it: a cold store may cost it its lease."""
         async with asyncio.timeout(ENDS_WITHIN):
-            await self.first_orders(client)
+            await self.first_orders(client, child)
             while not {"k1", "k2"} <= self.taken and not child.ended.done():
                 await asyncio.sleep(0.1)
                 await self.order(client, "ann", self.jobs[0], "k1")
@@ -167,6 +178,18 @@ class Round:
     def taken(self) -> set[str]:
         """The keys of orders that were taken."""
         return {told.key for told in self.seen.told if told.generation_id}
+
+    async def until_dead(self, client: Client, child: Child) -> None:
+        """
+        More orders, one after the other, until it dies of one.
+
+        What a busy machine did too late went another way than through the point: by the fallback, say.
+        """
+        async with asyncio.timeout(ENDS_WITHIN):
+            while not child.ended.done():
+                await asyncio.wait({child.ended}, timeout=2 * LEASE)
+                if not child.ended.done():
+                    await self.order(client, "ann", f"job-{self.random.getrandbits(48):012x}")
 
     async def later_orders(self, client: Client) -> None:
         """The same again, and with the key of the refused request one that can be done."""
@@ -205,124 +228,16 @@ class Round:
         self.seen.documents = await self.stored()
         return self.seen
 
-    async def stored(self) -> dict[str, dict[str, dict[str, object]]]:
-        if self.plan.store == "memory":
-            return {}
-        where = PROJECT if self.plan.store == "firestore" else f"{self.folder}/state.db"
-        return await documents(where, self.prefix)
+    async def stored(self, kinds: Sequence[str] = KINDS) -> Documents:
+        if self.plan.store == "sqlite":
+            return in_file(self.folder / "state.db")
+        return await in_emulator(self.firestore, self.prefix, kinds) if self.firestore else {}
 
     async def quiet(self) -> None:
         """Until nothing is in the making, or long enough for the checker to say so."""
         end = asyncio.get_running_loop().time() + ENDS_WITHIN / 3
         while asyncio.get_running_loop().time() < end:
-            bodies = (await self.stored()).get("generation", {}).values()
+            bodies = (await self.stored(KINDS[:1])).get("generation", {}).values()
             if all(body["status"] in TERMINAL for body in bodies):
                 return
             await asyncio.sleep(0.05)
-
-
-async def play(plan: Plan, nursery: Nursery, folder: Path) -> Evidence:
-    """Raises AssertionError or TimeoutError when the point is not reached, or a process does not come up."""
-    folder.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240
-    async with AsyncExitStack() as stack:
-        gemini = FakeGemini(ledger=folder / "bill", delay=5 * LEASE if plan.point == CALM else 0)
-        this = Round(plan, nursery, folder, await stack.enter_async_context(gemini))
-        if plan.point == CALM:
-            await calm(this)
-        elif plan.stop:
-            await standstill(this)
-        elif plan.point == "removing":
-            await removal(this)
-        else:
-            await death(this)
-        return await this.gather()
-
-
-async def death(this: Round) -> None:
-    """It dies at the point; another comes up, and all ends well."""
-    point = this.plan.point
-    if point == "swept":
-        await leave_work_behind(this)
-    passes = this.random.choice((1, 2)) if point in IN_ORDER or point == "swept" else 1
-    async with this.nursery.child(
-        this.folder, this.settings(IMAGEGEN_CRASH_AT=f"{point}:{passes}"), this.plan.bug
-    ) as doomed:
-        if point != "swept":
-            async with client_of(doomed) as client:
-                await provoke(this, doomed, client)
-        assert await doomed.dead() == -signal.SIGKILL, doomed.log.read_text()[-2000:]
-    this.gemini.mode = "ok"
-    this.gemini.release.set()
-    async with this.process() as (_, client):
-        await this.later_orders(client)
-        await this.look(client)
-        await this.quiet()
-
-
-async def provoke(this: Round, doomed: Child, client: Client) -> None:
-    if this.plan.point in {"draining", "handed-back"}:
-        this.gemini.mode = "hang"
-        await this.insist(client, doomed)
-        await asyncio.wait_for(this.gemini.arrived(1), ENDS_WITHIN)
-        doomed.send(signal.SIGTERM)
-    else:
-        await this.insist(client, doomed)
-    await doomed.dead()
-
-
-async def leave_work_behind(this: Round) -> None:
-    this.gemini.mode = "hang"
-    async with this.process() as (child, client):
-        await this.insist(client, child)
-        await asyncio.wait_for(this.gemini.arrived(2), ENDS_WITHIN)
-        await child.end()
-
-
-async def standstill(this: Round) -> None:
-    """It stands still at the point for longer than its lease, and goes on when others have taken over."""
-    point = this.plan.point
-    async with this.process(IMAGEGEN_CRASH_AT=f"{point}:1:stop") as (zombie, of_zombie):
-        orders = asyncio.create_task(this.insist(of_zombie, zombie))
-        await zombie.stopped()
-        if this.plan.store == "memory" or this.locked:
-            await asyncio.sleep(1.5 * LEASE)
-            await awake(this, zombie, orders)
-            await this.later_orders(of_zombie)
-            await this.look(of_zombie)
-            return
-        async with this.process() as (_, client):
-            await this.later_orders(client)
-            await this.look(client)
-            await awake(this, zombie, orders)
-            await this.quiet()
-            await this.look(client, of_zombie)
-
-
-async def awake(this: Round, zombie: Child, orders: asyncio.Task[None]) -> None:
-    zombie.send(signal.SIGCONT)
-    async with asyncio.timeout(ENDS_WITHIN):
-        await orders
-    await asyncio.sleep(1.2 * LEASE)
-
-
-async def removal(this: Round) -> None:
-    """It dies between marking an expired picture and deleting it."""
-    this.seen.keeps = False
-    short = {"PICTURE_DAYS": str(3 / 86400)}
-    async with this.process(IMAGEGEN_CRASH_AT="removing:1", **short) as (doomed, client):
-        await this.order(client, "ann", this.jobs[0], "k1")
-        assert await doomed.dead() == -signal.SIGKILL
-    async with this.process(**short):
-        end = asyncio.get_running_loop().time() + ENDS_WITHIN / 4
-        while objects(this.folder / "pictures") and asyncio.get_running_loop().time() < end:  # noqa: ASYNC110
-            await asyncio.sleep(0.1)
-
-
-async def calm(this: Round) -> None:
-    """Two replicas and a model that needs longer than a lease: nothing is taken from anybody."""
-    this.seen.calm = True
-    async with this.process() as (_, one), this.process() as (_, two):
-        await asyncio.gather(
-            this.order(one, "ann", this.jobs[0], "k1"), this.order(two, "bob", this.jobs[1], "k2")
-        )
-        await this.look(one, two)

@@ -18,7 +18,8 @@ from pathlib import Path
 from checker import violations
 from children import Nursery
 from emulators import NotHere, firestore_emulator
-from rounds import CALM, IN_ORDER, ZOMBIES, Plan, play
+from rounds import CALM, IN_ORDER, ZOMBIES, Plan
+from scenes import play
 
 KILLED = (*IN_ORDER, "swept", "removing", "draining", "handed-back")
 

@@ -57,6 +57,7 @@ def roles(text: str) -> set[str]:
     return set(re.findall(r"roles/[A-Za-z.]+\b", text))
 
 
+@pytest.mark.timeout(600)  # it may have to fetch the parser first
 def test_every_file_parses() -> None:
     try:
         tools = python_tools()

@@ -13,7 +13,7 @@ from fakes.shop import FakeShop
 
 
 @pytest.fixture
-async def start() -> AsyncIterator[Start]:
+async def start(quick_births: None) -> AsyncIterator[Start]:
     """start(**settings) opens another replica, which ends with the test."""
     async with AsyncExitStack() as stack:
 

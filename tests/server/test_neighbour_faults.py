@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 import urllib.request
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any
 from uuid import uuid4
@@ -24,7 +25,8 @@ from imagegenservice.demo.shop import SHOPPER
 from imagegenservice.neighbours import FAILURES
 
 FAULTS = ("down", "hang", "reset", "truncated", "garbled")
-AT_ONCE = 0.5
+AT_ONCE = 0.8
+"""Seconds; less than any time for which a neighbour is waited for here."""
 
 
 @pytest.fixture
@@ -49,6 +51,11 @@ async def refusal(call: Awaitable[object]) -> tuple[float, float]:
     assert delay is not None
     assert 0 < delay <= 5
     return time.monotonic() - begin, delay
+
+
+async def refusals(call: Callable[[], Awaitable[object]]) -> list[float]:
+    """The same of as many calls at once as it takes until a neighbour counts as away."""
+    return [took for took, _ in await asyncio.gather(*(refusal(call()) for _ in range(FAILURES)))]
 
 
 async def page(service: Service, path: str) -> httpx2.Response:
@@ -105,9 +112,7 @@ async def test_a_shop_that_is_away_is_answered_in_time_then_at_once_and_comes_ba
     def call() -> Awaitable[object]:
         return service.generate(user_id=SHOPPER) if which == "cart" else service.generate(others.pop())
 
-    for _ in range(FAILURES):
-        took, _ = await refusal(call())
-        assert took < 6
+    assert max(await refusals(call)) < 6
     assert (await neighbours(service))[which] == "away"
     took, delay = await refusal(call())
     assert took < AT_ONCE
@@ -179,8 +184,7 @@ async def test_without_a_line_to_gemini_the_compositor_draws_and_the_answer_says
     await line.set(fault)
     answer = await service.drawn(CUP)
     assert (answer.engine, [failure.reason for failure in answer.engine_failures]) == ("compositor", [reason])
-    for seed in range(FAILURES):
-        await service.drawn(CUP, seed=seed)
+    await asyncio.gather(*(service.drawn(CUP, seed=seed) for seed in range(FAILURES)))
     assert (await neighbours(service))["gemini/gemini-nano-banana-2.1"] == "away"
     begin = time.monotonic()
     assert (await service.drawn(CUP, seed=77)).engine_failures[0].reason == "ENGINE_UNAVAILABLE"
@@ -209,9 +213,7 @@ async def test_a_bucket_that_is_away_is_answered_in_time_then_at_once_and_comes_
 
     await call()
     await line.set(fault)
-    for _ in range(FAILURES):
-        took, _ = await refusal(call())
-        assert took < 5
+    assert max(await refusals(call)) < 5
     assert (await neighbours(service))["object_storage"] == "away"
     took, _ = await refusal(call())
     assert took < AT_ONCE
@@ -230,9 +232,7 @@ async def test_a_firestore_that_is_away_is_answered_in_time_then_at_once_and_com
     service = await start(state_store=store)
     await back(service, "state_store", lambda: service.generate(CUP))  # a cold emulator is slow
     await line.set(fault)
-    for _ in range(FAILURES):
-        took, _ = await refusal(service.generate(CUP))
-        assert took < 5
+    assert max(await refusals(lambda: service.generate(CUP))) < 5
     assert (await neighbours(service))["state_store"] == "away"
     await line.set("ok")
     await back(service, "state_store", lambda: service.generate(CUP, wait=20))

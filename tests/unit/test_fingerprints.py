@@ -78,17 +78,15 @@ async def test_the_first_claims_it_and_the_others_are_told_who() -> None:
 
 async def test_a_settled_picture_is_there_for_all_and_stays() -> None:
     prints = Fingerprints(Memory())
-    await prints.claim("f", "g1", LONG)
-    await prints.settle("f", "g1", RESULT, LONG)
+    await prints.settle(await prints.claim("f", "g1", LONG), RESULT, LONG)
     await prints.release("f", "g1")
     entry = await prints.claim("f", "g2", LONG)
     assert entry.result == RESULT
 
 
-async def test_only_who_draws_it_settles_or_releases_it() -> None:
+async def test_only_who_draws_it_releases_it() -> None:
     prints = Fingerprints(Memory())
     await prints.claim("f", "g1", LONG)
-    await prints.settle("f", "g2", RESULT, LONG)
     await prints.release("f", "g2")
     entry = await prints.find("f")
     assert entry is not None
@@ -105,7 +103,7 @@ async def test_one_of_many_takes_over_what_will_not_be_finished() -> None:
     after = await prints.find("f")
     assert after is not None
     assert after.generation_id == "g0"
-    await prints.settle("f", "dead", RESULT, LONG)
+    await prints.settle(entry, RESULT, LONG)
     late = await prints.find("f")
     assert late is not None
     assert late.result is None, "a late writer is passed over"

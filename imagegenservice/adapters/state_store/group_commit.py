@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Callable
-from concurrent.futures import Future
-from dataclasses import dataclass, field
-from queue import Empty, Full, Queue
-from threading import Thread
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from ...errors import Overloaded, ServiceError, StorageError, Unavailable
+from .batches import Batches
 
 T = TypeVar("T")
 Write = Callable[[sqlite3.Connection], T]
@@ -21,21 +18,12 @@ One or more statements inside a transaction that somebody else opens and commits
 It raises StorageError before it changed anything, or lets sqlite3.Error through.
 """
 
-MOST_WAITING = 1000
-MOST_TOGETHER = 128
-
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class _Job:
-    write: Write[Any]
-    future: Future[Any] = field(default_factory=Future)
 
 
 class GroupCommit:
     """
-    A thread that owns a connection and writes through it.
+    Writes through a connection that it owns, on a thread of its own.
 
     Each write keeps its own success or StorageError; the transaction around them is durable before
     anybody hears of either. A write that is cancelled while it waits is not made.
@@ -43,66 +31,33 @@ class GroupCommit:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._jobs: Queue[_Job | None] = Queue(MOST_WAITING)
-        self._thread = Thread(target=self._work, name="state-store-writer", daemon=True)
-        self._thread.start()
+        self._batches: Batches[Write[Any]] = Batches("state-store-writer", self._commit)
 
-    def submit(self, write: Write[T]) -> Future[T]:
-        """Raises Overloaded when too many writes wait. The future raises StorageError or ServiceError."""
-        job = _Job(write)
-        try:
-            self._jobs.put_nowait(job)
-        except Full:
-            raise Overloaded("Too many writes wait for the state store.") from None
-        return job.future
+    async def write(self, write: Write[T]) -> T:
+        """Raises what *write* raises, Unavailable, and Overloaded when too many writes wait."""
+        done: T = await self._batches.ask(write)
+        return done
 
     def close(self) -> None:
-        """Finish what waits, then close the connection."""
-        self._jobs.put(None)
-        self._thread.join()
-
-    def _work(self) -> None:
-        more = True
-        while more:
-            jobs = self._waiting()
-            more = None not in jobs
-            batch = [job for job in jobs if job is not None and job.future.set_running_or_notify_cancel()]
-            if batch:
-                self._commit(batch)
+        """Finish what waits, then close the connection. Blocks."""
+        self._batches.close()
         self._connection.close()
 
-    def _waiting(self) -> list[_Job | None]:
-        """At least one, and whoever else is there by now."""
-        jobs = [self._jobs.get()]
-        try:
-            while jobs[-1] is not None and len(jobs) < MOST_TOGETHER:
-                jobs.append(self._jobs.get_nowait())
-        except Empty:
-            pass
-        return jobs
-
-    def _commit(self, batch: list[_Job]) -> None:
+    def _commit(self, writes: Sequence[Write[Any]]) -> Sequence[Any]:
         try:
             self._connection.execute("BEGIN IMMEDIATE")
-            outcomes = [self._outcome(job) for job in batch]
+            outcomes = [self._outcome(write) for write in writes]
             self._connection.execute("COMMIT")
         except Exception as exc:  # noqa: BLE001 - whatever it is, the callers get it and the thread goes on
             self._undo()
-            error = translated(exc) if isinstance(exc, sqlite3.Error) else exc
-            for job in batch:
-                job.future.set_exception(error)
-            return
-        for job, (result, refusal) in zip(batch, outcomes, strict=True):
-            if refusal:
-                job.future.set_exception(refusal)
-            else:
-                job.future.set_result(result)
+            return [translated(exc) if isinstance(exc, sqlite3.Error) else exc] * len(writes)
+        return outcomes
 
-    def _outcome(self, job: _Job) -> tuple[Any, StorageError | None]:
+    def _outcome(self, write: Write[Any]) -> object:
         try:
-            return job.write(self._connection), None
+            return write(self._connection)
         except StorageError as exc:
-            return None, exc
+            return exc
 
     def _undo(self) -> None:
         try:

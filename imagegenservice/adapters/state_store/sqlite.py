@@ -5,26 +5,27 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
-from collections.abc import AsyncIterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from pydantic import Field
 
-from ...errors import AlreadyExists, ConfigurationError, Overloaded, Unavailable, VersionConflict
+from ...errors import AlreadyExists, ConfigurationError, Unavailable, VersionConflict
 from ...model import Document
 from ...ports import StateStore, Surroundings
 from ...urls import AdapterUrl, Options
 from . import sqlite_file
+from .batches import Batches
 from .bodies import microseconds, read, written
-from .group_commit import MOST_WAITING, GroupCommit, Write, translated
+from .group_commit import GroupCommit, Write, translated
+from .sqlite_reads import COLUMNS, Query, ReadAtOnce, select
 
 T = TypeVar("T")
-_COLUMNS = "kind, id, body, tag, expires_at, version"
 
 
 class SqliteOptions(Options):
@@ -46,9 +47,10 @@ class Sqlite(StateStore):
         self._timeout = timeout
         writing = sqlite_file.prepare(path, timeout)
         self._connection = sqlite_file.connect(path, timeout)
+        self._at_once = ReadAtOnce(sqlite_file.connect(path, timeout=0))
         self._writer = GroupCommit(writing)
-        self._reader = ThreadPoolExecutor(1, "state-store-reader")
-        self._reading = 0
+        self._reader: Batches[Query] = Batches("state-store-reader", self._answers)
+        self._versions = _versions()
 
     @classmethod
     @asynccontextmanager
@@ -67,7 +69,7 @@ class Sqlite(StateStore):
 
     async def create(self, document: Document) -> Document:
         """Insert, after the removal of an expired one."""
-        stored = replace(document, version=_new_version())
+        stored = replace(document, version=next(self._versions))
         row = (
             *_key(stored),
             written(stored.body),
@@ -84,21 +86,23 @@ class Sqlite(StateStore):
                 if not there[0]:
                     raise AlreadyExists
                 connection.execute("DELETE FROM documents WHERE kind = ? AND id = ?", _key(stored))
-            connection.execute(f"INSERT INTO documents ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)", row)  # noqa: S608
+            connection.execute(f"INSERT INTO documents ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)", row)  # noqa: S608
 
         await self._write(insert)
         return stored
 
     async def get(self, kind: str, id: str) -> Document | None:  # noqa: A002
         """One row."""
-        found = await self._read(
-            "WHERE kind = ? AND id = ? AND (expires_at IS NULL OR expires_at > ?)", kind, id, _now()
+        condition = "WHERE kind = ? AND id = ? AND (expires_at IS NULL OR expires_at > ?)"
+        rows = self._at_once.select(condition, (kind, id, _now()))
+        found = (
+            await self._read(condition, kind, id, _now()) if rows is None else [_document(*r) for r in rows]
         )
         return found[0] if found else None
 
     async def replace(self, document: Document) -> Document:
         """Update where the version is still the same."""
-        stored = replace(document, version=_new_version())
+        stored = replace(document, version=next(self._versions))
         row = (
             *(written(stored.body), stored.tag, _end(stored), stored.version),
             *(*_key(stored), document.version),
@@ -138,33 +142,32 @@ class Sqlite(StateStore):
         await self._write(change)
 
     async def _write(self, write: Write[T]) -> T:
-        return await self._answer(self._writer.submit(write))
+        return await self._in_time(self._writer.write(write))
 
     async def _read(self, condition: str, *values: str | int | None) -> list[Document]:
-        if self._reading >= MOST_WAITING:
-            raise Overloaded("Too many reads wait for the state store.")
-        self._reading += 1
-        try:
-            return await self._answer(self._reader.submit(self._select, condition, values))
-        except sqlite3.Error as exc:
-            raise translated(exc) from exc
-        finally:
-            self._reading -= 1
-
-    def _select(self, condition: str, values: tuple[str | int | None, ...]) -> list[Document]:
-        rows = self._connection.execute(f"SELECT {_COLUMNS} FROM documents {condition}", values)  # noqa: S608
+        rows: list[tuple[Any, ...]] = await self._in_time(self._reader.ask((condition, values)))
         return [_document(*row) for row in rows]
 
-    async def _answer(self, future: Future[T]) -> T:
+    def _answers(self, queries: Sequence[Query]) -> Sequence[Any]:
+        return [self._select(query) for query in queries]
+
+    def _select(self, query: Query) -> object:
+        try:
+            return select(self._connection, *query)
+        except sqlite3.Error as exc:
+            return translated(exc)
+
+    async def _in_time(self, call: Awaitable[T]) -> T:
         try:
             async with asyncio.timeout(self._timeout):
-                return await asyncio.wrap_future(future)
+                return await call
         except TimeoutError:
             raise Unavailable("The state store did not answer in time.") from None
 
     def _close(self) -> None:
-        self._reader.shutdown()
+        self._reader.close()
         self._connection.close()
+        self._at_once.close()
         self._writer.close()
 
 
@@ -187,6 +190,7 @@ def _now() -> int:
     return microseconds(datetime.now(UTC))
 
 
-def _new_version() -> str:
-    """Never one that this document had before, also when it was deleted and made again."""
-    return os.urandom(8).hex()
+def _versions() -> Iterator[str]:
+    """Never one that a document had before, in whatever process, also when it was deleted and made again."""
+    ours = os.urandom(8).hex()
+    return (f"{ours}-{number:x}" for number in count(1))

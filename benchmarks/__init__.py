@@ -1,0 +1,1 @@
+"""How fast the service is, and how much it holds: measured from outside, on a process of its own."""
