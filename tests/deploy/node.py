@@ -73,8 +73,17 @@ def memory_group(limit: int | None) -> Iterator[MemoryGroup | None]:
     try:
         yield made if limit else None
     finally:
-        with suppress(OSError):
+        _remove(folder)
+
+
+def _remove(folder: Path) -> None:
+    """As soon as the last process in it is gone, which the kernel tells nobody."""
+    end = time.monotonic() + 5
+    while folder.exists() and time.monotonic() < end:
+        try:
             folder.rmdir()
+        except OSError:
+            time.sleep(0.01)
 
 
 @dataclass
