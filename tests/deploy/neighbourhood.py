@@ -1,7 +1,7 @@
 """
-The cluster around the container: the sample shop on the ports that the container's environment names.
+The cluster around the container: the sample shop, where Online Boutique has its services.
 
-python neighbourhood.py FOLDER SHOP_PORT,… PICTURES_PORT CONTAINER_PORT,… runs in a network that it shares
+python neighbourhood.py FOLDER CONTAINER_PORT,… runs in a network that it shares
 with the container alone, until its standard input ends. From outside, the container's ports are reached
 through Unix sockets in FOLDER, which are named after them.
 """
@@ -19,6 +19,9 @@ from pathlib import Path
 from fakes.frontend import FakeFrontend
 
 from imagegenservice.demo.shop import DemoCarts, serve_shop
+
+SHOP = {"cartservice": 7070, "productcatalogservice": 3550, "frontend": 80}
+"""Names and ports of the shop's services."""
 
 _SIOCSIFFLAGS, _IFF_UP = 0x8914, 1
 
@@ -55,13 +58,13 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 async def main() -> None:
     folder = Path(sys.argv[1])
-    shops, (pictures,), doors = ([int(port) for port in each.split(",")] for each in sys.argv[2:5])
+    doors = [int(port) for port in sys.argv[2].split(",")]
     bring_up_loopback()
     carts = DemoCarts()
     async with AsyncExitStack() as stack:
-        for port in shops:
-            await stack.enter_async_context(serve_shop(carts, f"127.0.0.1:{port}"))
-        await stack.enter_async_context(FakeFrontend(pictures))
+        for name in ("cartservice", "productcatalogservice"):
+            await stack.enter_async_context(serve_shop(carts, f"127.0.0.1:{SHOP[name]}"))
+        await stack.enter_async_context(FakeFrontend(SHOP["frontend"]))
         for port in doors:
             await relay(folder, port)
         sys.stdout.write("ready\n")

@@ -22,6 +22,7 @@ from fakes.patience import until
 from fakes.process import Process
 from fakes.service import Client
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from neighbourhood import SHOP
 
 from imagegenservice.pb import imagegen_pb2_grpc as pb_grpc
 
@@ -72,8 +73,17 @@ def memory_group(limit: int | None) -> Iterator[MemoryGroup | None]:
     try:
         yield made if limit else None
     finally:
-        with suppress(OSError):
+        _remove(folder)
+
+
+def _remove(folder: Path) -> None:
+    """As soon as the last process in it is gone, which the kernel tells nobody."""
+    end = time.monotonic() + 5
+    while folder.exists() and time.monotonic() < end:
+        try:
             folder.rmdir()
+        except OSError:
+            time.sleep(0.01)
 
 
 @dataclass
@@ -139,11 +149,10 @@ class Pod:
 async def neighbourhood(container: Container, folder: Path) -> AsyncIterator[int]:
     """The shop on its ports, in a network of its own; gives the process whose network it is."""
     env = container.environment
-    shops = {env[name].rpartition(":")[2] for name in ("CART_SERVICE_ADDR", "PRODUCT_CATALOG_SERVICE_ADDR")}
     doors = {env["HTTP_PORT"], *(str(port) for _, port, _ in container.probes)}
     process = await asyncio.create_subprocess_exec(
-        *("unshare", "--net", sys.executable, str(HERE / "neighbourhood.py"), str(folder)),
-        *(",".join(shops), str(urlsplit(env["PICTURES_URL"]).port or 80), ",".join(doors)),
+        *("unshare", "--net", sys.executable, str(HERE / "neighbourhood.py")),
+        *(str(folder), ",".join(doors)),
         env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"},
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
@@ -214,22 +223,16 @@ def _order(container: Container, folder: Path, group: MemoryGroup | None) -> dic
     """What sandbox.py is told: the container's own words, and where on this machine things are."""
     root = folder / "root"
     root.mkdir()
-    env = container.environment
-    hosts = [
-        env["CART_SERVICE_ADDR"],
-        env["PRODUCT_CATALOG_SERVICE_ADDR"],
-        urlsplit(env["PICTURES_URL"]).netloc,
-    ]
     volumes = [
         {**asdict(volume), "source": str(folder / f"volume-{number}")}
         for number, volume in enumerate(container.volumes)
     ]
     return {
         **asdict(container),
-        "env": env,
+        "env": container.environment,
         "volumes": volumes,
         "root": str(root),
-        "hosts": sorted({host.partition(":")[0] for host in hosts}),
+        "hosts": list(SHOP),
         "files": list(_files()),
         "group_file": str(group.folder / "cgroup.procs") if group else "",
     }
