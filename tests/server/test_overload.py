@@ -188,7 +188,8 @@ async def test_ten_times_the_capacity_is_refused_politely_and_nothing_is_lost(tm
     assert {end.status for end in ends} == {"completed"}
     assert len(seen.refusals) > 0.7 * (len(seen.taken) + len(seen.refusals))
     assert goodput >= (0.9 if seen.spare < 0.1 else 0.5) * able
-    assert seen.percentile(0.99) < 0.05 + seen.spare
+    assert seen.percentile(0.5) < 0.05
+    assert seen.percentile(0.99) < 0.05 + 2 * seen.spare
     assert max(seen.probes) < 1 + seen.spare
     assert len(seen.probes) > 2 * SECONDS
     assert recovery < 5 + 10 * seen.spare
