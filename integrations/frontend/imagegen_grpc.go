@@ -71,17 +71,7 @@ func (s imagegenStub) generate(ctx context.Context, user string, order imagegenO
 	if err != nil {
 		return imagegenState{}, imagegenFaultOf(err)
 	}
-	return imagegenState{
-		ID:       answer.GetGenerationId(),
-		Status:   answer.GetStatus(),
-		Stage:    answer.GetStage(),
-		Progress: answer.GetProgress(),
-		Image:    answer.GetImageUrl(),
-		Engine:   answer.GetEngine(),
-		LeftOut:  len(answer.GetProductsLeftOut()),
-		Reason:   answer.GetErrorReason(),
-		Message:  answer.GetErrorMessage(),
-	}, nil
+	return imagegenStateOf(answer), nil
 }
 
 func (s imagegenStub) status(ctx context.Context, user, id string) (imagegenState, error) {
@@ -89,17 +79,7 @@ func (s imagegenStub) status(ctx context.Context, user, id string) (imagegenStat
 	if err != nil {
 		return imagegenState{}, imagegenFaultOf(err)
 	}
-	return imagegenState{
-		ID:       answer.GetGenerationId(),
-		Status:   answer.GetStatus(),
-		Stage:    answer.GetStage(),
-		Progress: answer.GetProgress(),
-		Image:    answer.GetImageUrl(),
-		Engine:   answer.GetEngine(),
-		LeftOut:  len(answer.GetProductsLeftOut()),
-		Reason:   answer.GetErrorReason(),
-		Message:  answer.GetErrorMessage(),
-	}, nil
+	return imagegenStateOf(answer), nil
 }
 
 func (s imagegenStub) upload(ctx context.Context, user, base64Data string) (imagegenUploaded, error) {
@@ -113,6 +93,33 @@ func (s imagegenStub) upload(ctx context.Context, user, base64Data string) (imag
 		Reason:     answer.GetErrorReason(),
 		Message:    answer.GetErrorMessage(),
 	}, nil
+}
+
+// imagegenAnswer is what both calls say of a generation.
+type imagegenAnswer interface {
+	GetGenerationId() string
+	GetStatus() string
+	GetStage() string
+	GetProgress() int32
+	GetImageUrl() string
+	GetEngine() string
+	GetProductsLeftOut() []string
+	GetErrorReason() string
+	GetErrorMessage() string
+}
+
+func imagegenStateOf(answer imagegenAnswer) imagegenState {
+	return imagegenState{
+		ID:       answer.GetGenerationId(),
+		Status:   answer.GetStatus(),
+		Stage:    answer.GetStage(),
+		Progress: answer.GetProgress(),
+		Image:    answer.GetImageUrl(),
+		Engine:   answer.GetEngine(),
+		LeftOut:  len(answer.GetProductsLeftOut()),
+		Reason:   answer.GetErrorReason(),
+		Message:  answer.GetErrorMessage(),
+	}
 }
 
 // imagegenFaultOf says in HTTP's words why a call had no answer. The details are for the log alone.

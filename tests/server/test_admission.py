@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -46,6 +47,11 @@ async def refusal(call: object) -> grpc.aio.AioRpcError:
     return caught.value
 
 
+def named(error: grpc.aio.AioRpcError) -> str:
+    """The request's id, by which its caller finds it in the log."""
+    return dict(error.trailing_metadata() or ())["x-request-id"]
+
+
 async def metric(service: Service, line: str) -> float:
     async with httpx2.AsyncClient() as client:
         page = (await client.get(f"{service.http}/metrics")).text
@@ -74,6 +80,18 @@ async def test_one_call_more_than_there_is_room_for_is_refused_at_once(
     refused = 'imagegen_refused_total{bound="all",method="%s"}'
     assert await metric(service, refused % "GenerateCartImage") == 1
     assert await metric(service, refused % "GetImageGenerationStatus") == 1
+
+
+async def test_a_refused_call_has_a_name_and_a_line_in_the_log(
+    start: Start, hung: dict[str, object], caplog: pytest.LogCaptureFixture
+) -> None:
+    service = await start(max_calls=1, **hung)
+    async with waiting(service, 1):
+        with caplog.at_level(logging.INFO, "imagegenservice"):
+            name = named(await refusal(service.generate(VASE)))
+    [line] = [record for record in caplog.records if getattr(record, "code", "") == "RESOURCE_EXHAUSTED"]
+    assert name
+    assert (line.message, line.method, line.reason) == ("a call ended", "GenerateCartImage", "OVERLOADED")  # type: ignore[attr-defined]
 
 
 async def test_one_shopper_cannot_take_all_the_room(start: Start, hung: dict[str, object]) -> None:
