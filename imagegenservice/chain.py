@@ -19,6 +19,7 @@ from .telemetry import Metrics, asking
 
 log = logging.getLogger(__name__)
 
+_LEFT_ALONE = "The image model failed repeatedly and is left alone for a while."
 RESERVE = 15.0
 """Seconds of the deadline that each engine leaves for every one behind it."""
 
@@ -137,13 +138,18 @@ class Chain:
         raise last
 
     async def _ask(self, link: Link, commission: EngineCommission) -> Drawing:
-        name = link.model.name
         if link.model.paid and not commission.ledger.may_pay:
             raise OutcomeUnknown
+        if link.breaker.open:
+            raise EngineAway(_LEFT_ALONE)
+        async with _place(link, commission):
+            return await self._attempt(link, commission)
+
+    async def _attempt(self, link: Link, commission: EngineCommission) -> Drawing:
         if not link.breaker.attempt():
-            raise EngineAway("The image model failed repeatedly and is left alone for a while.")
+            raise EngineAway(_LEFT_ALONE)
         try:
-            with self._metrics.drawing(name):
+            with self._metrics.drawing(link.model.name):
                 drawing = await self._draw(link, commission)
         except (EngineAway, OutcomeUnknown):
             link.breaker.failed()
@@ -156,7 +162,7 @@ class Chain:
 
     async def _draw(self, link: Link, commission: EngineCommission) -> Drawing:
         try:
-            async with asyncio.timeout(commission.time_left), link.places:
+            async with asyncio.timeout(commission.time_left):
                 return await link.model.draw(commission)
         except TimeoutError as exc:
             if link.model.paid and not commission.ledger.may_pay:
@@ -169,6 +175,20 @@ class Chain:
         except Exception as exc:
             log.exception("an engine failed in a way that it should not", extra={"engine": link.model.name})
             raise DrawingFailed("The engine failed.", reason="ENGINE_FAILED") from exc
+
+
+@asynccontextmanager
+async def _place(link: Link, commission: EngineCommission) -> AsyncIterator[None]:
+    # Who waits in vain says nothing of the engine's health.
+    try:
+        async with asyncio.timeout(commission.time_left):
+            await link.places.acquire()
+    except TimeoutError:
+        raise EngineAway("The image model has too much to do at the moment.", reason="ENGINE_BUSY") from None
+    try:
+        yield
+    finally:
+        link.places.release()
 
 
 def _weightier(one: DrawingFailed, other: DrawingFailed) -> DrawingFailed:
