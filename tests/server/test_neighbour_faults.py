@@ -136,7 +136,7 @@ async def test_a_frontend_that_is_away_fails_the_drawing_and_is_then_left_alone(
     line = await lines(frontend.url)
     service = await start(pictures_url=f"http://{line.address}", **shop.settings)
     await line.set(fault)
-    answers = [await service.generate(CUP, seed=seed, wait=20) for seed in range(2)]
+    answers = await asyncio.gather(*(service.generate(CUP, seed=seed, wait=20) for seed in range(2)))
     assert {(answer.status, answer.error_reason) for answer in answers} == {
         ("failed", "PICTURES_UNAVAILABLE")
     }
