@@ -46,6 +46,8 @@ async def _fetch(item: Item, pictures: ProductPictures) -> tuple[Reference, bool
     if not item.product.picture:
         return Reference(item, None), True
     for attempt in range(_TRIES):
+        if attempt:
+            await asyncio.sleep(_PAUSE * 2 ** (attempt - 1))
         try:
             async with asyncio.timeout(_TIMEOUT):
                 return Reference(item, await pictures.fetch(item.product.picture)), True
@@ -53,6 +55,6 @@ async def _fetch(item: Item, pictures: ProductPictures) -> tuple[Reference, bool
             log.warning("a product has no picture", extra={"product": item.product.id, "reason": exc.reason})
             return Reference(item, None), True
         except (Unavailable, TimeoutError):
-            await asyncio.sleep(_PAUSE * 2**attempt)
+            continue
     log.warning("a product's picture could not be fetched", extra={"product": item.product.id})
     return Reference(item, None), False
