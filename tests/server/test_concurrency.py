@@ -194,7 +194,7 @@ async def test_an_engine_that_refuses_is_not_left_alone(gemini: FakeGemini, pain
 
 
 async def test_too_many_uploads_at_once_are_refused_with_a_time_to_come_back(service: Service) -> None:
-    data = photo(1500, 1500, "PNG")  # few bytes that take long, so that a line forms
+    data = photo(1000, 1000, "PNG")  # few bytes that take long, so that a line forms
     ends = await asyncio.gather(
         *(service.upload(data, user_id=f"shopper-{number}") for number in range(150)), return_exceptions=True
     )
