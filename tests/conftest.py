@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
-from emulators import NotHere, fake_gcs_server, firestore_emulator
+from emulators import fake_gcs_server, firestore_emulator
 from fakes.midwife import Midwife, midwife
+from needed import had
 
 from imagegenservice import children
 from imagegenservice.darkroom import open_darkroom
@@ -19,12 +19,7 @@ from imagegenservice.ports import Darkroom, Surroundings
 
 def started(server: AbstractContextManager[str]) -> Iterator[str]:
     """Start it, or skip; where REQUIRE_EMULATORS is 1 nothing may be skipped."""
-    try:
-        address = server.__enter__()
-    except NotHere as exc:
-        if os.environ.get("REQUIRE_EMULATORS") == "1":
-            pytest.fail(str(exc))
-        pytest.skip(str(exc))
+    address = had(server.__enter__)
     try:
         yield address
     finally:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from pathlib import Path
 
 import pytest
 from building import KUSTOMIZE
-from emulators import NotHere
 from helm_cases import CASES
 from helm_charts import CHART, template
 from judge import Verdict, get_checkov, judged
+from needed import had
 from recipe import DOCKERFILE
 from rendered import strictly
 from toolbox import ROOT, Tools, run
@@ -35,12 +34,7 @@ pytestmark = pytest.mark.timeout(900)
 @pytest.fixture(scope="module")
 def verdicts(tools: Tools, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Verdict]:
     """One run for everything: most of its time is its start."""
-    try:
-        checkov = get_checkov()
-    except NotHere as exc:
-        if os.environ.get("REQUIRE_EMULATORS") == "1":
-            pytest.fail(str(exc))
-        pytest.skip(str(exc))
+    checkov = had(get_checkov)
     folder = tmp_path_factory.mktemp("judged")
     for case in CASES:
         if case.name in CHOSEN:

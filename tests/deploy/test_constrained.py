@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-import os
 import signal
 import time
 from collections.abc import Callable
@@ -13,9 +12,9 @@ from pathlib import Path
 
 import pytest
 from container import Container, container_of
-from emulators import NotHere
 from fakes.service import CUP, VASE
 from helm_charts import CHART, Case, template
+from needed import had
 from node import Pod, check_node, started
 from PIL import Image
 from recipe import stages
@@ -140,12 +139,7 @@ RENDERINGS: dict[str, Callable[[Tools], str]] = {
 @pytest.fixture(scope="module")
 def lives(tools: Tools, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Life | BaseException]:
     """Of every rendering; side by side, since much of a life is waiting."""
-    try:
-        check_node()
-    except NotHere as exc:
-        if os.environ.get("REQUIRE_EMULATORS") == "1":
-            pytest.fail(str(exc))
-        pytest.skip(str(exc))
+    had(check_node)
     containers = {name: container_of(Rendered.parse(render(tools))) for name, render in RENDERINGS.items()}
     folders = {each: tmp_path_factory.mktemp("node") for each in containers.values()}
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from needed import had
 
 ROOT = Path(__file__).parents[2]
 sys.path.append(str(Path(__file__).parent / "frontend"))
 
-from emulators import NotHere  # noqa: E402
 from workshop import python_tools  # noqa: E402
 
 from imagegenservice import (  # noqa: E402
@@ -59,12 +58,7 @@ def roles(text: str) -> set[str]:
 
 @pytest.mark.timeout(600)  # it may have to fetch the parser first
 def test_every_file_parses() -> None:
-    try:
-        tools = python_tools()
-    except NotHere as exc:
-        if os.environ.get("REQUIRE_EMULATORS") == "1":
-            raise
-        pytest.skip(str(exc))
+    tools = had(python_tools)
     command = [sys.executable, "-W", "error", "-c", PARSE, str(tools), *map(str, FILES)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr

@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import TypeVar
 
 import grpc.aio
 import pytest
 from doors import Door, Open, Wayward, in_go, in_python, with_one_cup
-from emulators import NotHere
 from fakes.service import Service
+from needed import had
 from workshop import Go, browser, python_tools
 
 from imagegenservice.pb import imagegen_pb2_grpc as pb_grpc
-
-T = TypeVar("T")
-
-
-def had(get: Callable[[], T]) -> T:
-    """Get it, or skip; where REQUIRE_EMULATORS is 1 nothing may be skipped."""
-    try:
-        return get()
-    except NotHere as exc:
-        if os.environ.get("REQUIRE_EMULATORS") == "1":
-            pytest.fail(str(exc))
-        pytest.skip(str(exc))
 
 
 @pytest.fixture(scope="session")
