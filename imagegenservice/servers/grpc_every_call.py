@@ -7,7 +7,7 @@ import logging
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
-from typing import Any, Final, NoReturn, TypeAlias, cast
+from typing import Any, Final, NoReturn, TypeAlias, TypeVar, cast
 
 import grpc
 import grpc.aio
@@ -24,6 +24,8 @@ from .grpc_call import REQUEST_ID, ObservedCall
 from .grpc_errors import foreseen, status_of, status_of_incident
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
@@ -58,58 +60,44 @@ class EveryCall:
 
     def handler(self, method: MethodDescriptor, inner: Callable[..., Any]) -> Handler:
         """The handler of *method*, around *inner*, which takes the request and the context."""
-        name, decode = method.name, _tolerant(GetMessageClass(method.input_type).FromString)
+        decode = _tolerant(GetMessageClass(method.input_type).FromString)
         encode = GetMessageClass(method.output_type).SerializeToString
         if method.server_streaming:
-            stream = self._stream(name, method.full_name, inner)
+            stream = self._every(method.full_name, lambda observed: self._stream(observed, inner))
             return grpc.stream_stream_rpc_method_handler(stream, decode, encode)
-        unary = self._upload if name == _UPLOAD else self._unary
-        call = unary(name, method.full_name, inner)
-        return grpc.stream_unary_rpc_method_handler(call, decode, encode)
+        kind = self._upload if method.name == _UPLOAD else self._unary
+        unary = self._every(method.full_name, lambda observed: kind(observed, inner))
+        return grpc.stream_unary_rpc_method_handler(unary, decode, encode)
 
-    def _unary(
-        self, name: str, method: str, inner: Callable[..., Awaitable[Message]]
-    ) -> Callable[..., Awaitable[Message]]:
-        async def call(_: object, context: Context) -> Message:
+    def _every(
+        self, method: str, body: Callable[[ObservedCall], Awaitable[T]]
+    ) -> Callable[[object, Context], Awaitable[T]]:
+        async def call(_: object, context: Context) -> T:
             with ObservedCall(self._metrics, method, context) as observed:
                 try:
-                    with self._admission.place(Kind.CALL, name):
-                        return await self._answer(observed, inner, Kind.CALL)
+                    return await body(observed)
                 except BaseException as exc:  # noqa: BLE001 - each becomes a status, or goes on
                     await _abort(context, observed, exc)
 
         return call
 
-    def _upload(
-        self, name: str, method: str, inner: Callable[..., Awaitable[Message]]
-    ) -> Callable[..., Awaitable[Message]]:
-        async def call(_: object, context: Context) -> Message:
-            with ObservedCall(self._metrics, method, context) as observed:
-                try:
-                    with self._admission.place(Kind.UPLOAD, name):
-                        async with self._admission.turn(name):
-                            return await self._answer(observed, inner, Kind.UPLOAD)
-                except BaseException as exc:  # noqa: BLE001 - as above
-                    await _abort(context, observed, exc)
+    async def _unary(self, observed: ObservedCall, inner: Callable[..., Awaitable[Message]]) -> Message:
+        with self._admission.place(Kind.CALL, observed.name):
+            return await self._answer(observed, inner, Kind.CALL)
 
-        return call
+    async def _upload(self, observed: ObservedCall, inner: Callable[..., Awaitable[Message]]) -> Message:
+        with self._admission.place(Kind.UPLOAD, observed.name):
+            async with self._admission.turn(observed.name):
+                return await self._answer(observed, inner, Kind.UPLOAD)
 
-    def _stream(
-        self, name: str, method: str, inner: Callable[..., AsyncIterator[Message]]
-    ) -> Callable[..., Awaitable[None]]:
-        async def call(_: object, context: Context) -> None:
-            with ObservedCall(self._metrics, method, context) as observed:
-                try:
-                    with self._admission.place(Kind.STREAM, name):
-                        async with asyncio.timeout(self._admission.bounds.arrival):
-                            request = await _arrival(context)
-                        owner = observed.arrived(request, self._hash_owner)
-                        with self._admission.place_of(owner, Kind.STREAM, name):
-                            await self._send(observed, inner(request, context), context)
-                except BaseException as exc:  # noqa: BLE001 - as above
-                    await _abort(context, observed, exc)
-
-        return call
+    async def _stream(self, observed: ObservedCall, inner: Callable[..., AsyncIterator[Message]]) -> None:
+        context = observed.context
+        with self._admission.place(Kind.STREAM, observed.name):
+            async with asyncio.timeout(self._admission.bounds.arrival):
+                request = await _arrival(context)
+            owner = observed.arrived(request, self._hash_owner)
+            with self._admission.place_of(owner, Kind.STREAM, observed.name):
+                await self._send(observed, inner(request, context), context)
 
     async def _answer(
         self, observed: ObservedCall, inner: Callable[..., Awaitable[Message]], kind: Kind

@@ -68,12 +68,18 @@ class Batches(Generic[Job]):
 
     def _do(self, batch: list[tuple[asyncio.Future[Any], Job]]) -> None:
         alive = [(future, job) for future, job in batch if not future.cancelled()]
-        outcomes = self._work([job for _, job in alive]) if alive else ()
+        outcomes = self._outcomes([job for _, job in alive]) if alive else ()
         answers = [(future, outcome) for (future, _), outcome in zip(alive, outcomes, strict=True)]
         try:
             batch[0][0].get_loop().call_soon_threadsafe(self._answer, answers, len(batch))
         except RuntimeError:
             return  # the loop was closed: nobody waits any more
+
+    def _outcomes(self, jobs: list[Job]) -> Sequence[Any]:
+        try:
+            return self._work(jobs)
+        except Exception as exc:  # noqa: BLE001 - whatever it is, the callers get it and the thread goes on
+            return [exc] * len(jobs)
 
     def _answer(self, answers: list[tuple[asyncio.Future[Any], Any]], count: int) -> None:
         self._waiting -= count
